@@ -1,0 +1,1 @@
+"""How well problems are solved: sweeps, reports and benchmarks."""

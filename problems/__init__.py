@@ -1,0 +1,1 @@
+"""What is solved: problem protocol, term families, registry, collections and front ends."""

@@ -1,0 +1,1 @@
+"""The native collection, in files by family."""

@@ -1,0 +1,1 @@
+"""How problems are solved: methods, certificates and results."""

@@ -1,0 +1,1 @@
+"""Methods for constrained nonlinear problems."""

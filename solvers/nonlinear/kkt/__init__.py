@@ -1,0 +1,1 @@
+"""Solvers of the symmetric indefinite Karush-Kuhn-Tucker systems."""
