@@ -1,9 +1,9 @@
-"""Groups of elements in CUTEst's form, evaluated element by element with a pattern that is known beforehand.
+"""Groups of elements in CUTEst's form, evaluated element by element with patterns known beforehand.
 
-A group function is ``g(A_i x - b_i + sum_j w_ij e_j(x restricted to a few variables)) / s_i``. The elements e_j
-and the functions g are opaque Python functions that return value, gradient and Hessian; what is known without
-calling them is which variables each may depend on, and that alone fixes the sparse patterns here. Patterns read
-off values would miss the entries that happen to vanish at a point.
+A group function is ``g(A_i x - b_i + sum_j w_ij e_j(x restricted to a few variables)) / s_i``. The elements
+e_j and the functions g are opaque Python functions that return value, gradient and Hessian; what is known
+without calling them is which variables each may depend on, and that alone fixes the sparse patterns here.
+Patterns read off values would miss the entries that happen to vanish at a point.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class GroupElements:
         keys, target = np.unique(rows * self.n + columns, return_inverse=True)
         self.row_of, self.column_of = keys // self.n, keys % self.n
         self._row_target = target[linear.nnz :].astype(np.int64)
-        self._row_base = np.bincount(target[: linear.nnz], weights=linear.data, minlength=keys.size)
+        self._row_base = accumulate(target[: linear.nnz], linear.data, keys.size)
 
     @property
     def row_structure(self) -> tuple[IndexVector, IndexVector]:
@@ -128,18 +128,19 @@ class GroupElements:
         """Values of the Jacobian of the groups in the order of `row_structure`."""
         point = self._at(x, 1)
         with np.errstate(all="ignore"):
-            return point.slopes[self.row_of] * point.rows
+            values: Vector = point.slopes[self.row_of] * point.rows
+            return values
 
     def gradient(self, x: Vector) -> Vector:
         """Gradient of the sum of the groups, shape (n,)."""
-        return np.bincount(self.column_of, weights=self.row_values(x), minlength=self.n)
+        return accumulate(self.column_of, self.row_values(x), self.n)
 
     def hessian_keys(self) -> IndexVector:
-        """``row * n + column`` of each of the terms that `hessian_terms` returns, lower triangle, repeats left in."""
+        """``row * n + column`` (lower triangle, with repeats) of the terms that `hessian_terms` returns."""
         return self._indexed_hessian()[0]
 
     def hessian_terms(self, x: Vector, weights: Vector) -> Vector:
-        """Terms of the lower triangle of the Hessian of ``weights' groups``, to be summed by `hessian_keys`."""
+        """Terms of the Hessian of the weighted sum of the groups, to be summed by `hessian_keys`."""
         _, use, source, group, left, right = self._indexed_hessian()
         point = self._at(x, 2)
         with np.errstate(all="ignore"):
@@ -160,7 +161,7 @@ class GroupElements:
         for use, element in enumerate(self._use_element):
             variables = self._elements[element].variables
             a, b = np.divmod(np.arange(variables.size**2), max(variables.size, 1))
-            # All pairs, not a < b: an element may hold the same variable twice, and then (a, b) and (b, a) both count.
+            # By variable, not a >= b: an element may hold a variable twice, and then (a, b) and (b, a) count.
             kept = np.flatnonzero(variables[a] >= variables[b])
             uses.append(np.full(kept.size, use))
             sources.append(self._square_starts[element] + kept)
@@ -198,11 +199,11 @@ class GroupElements:
         values, gradients, hessians = self._evaluate_elements(x, order)
         arguments = self._linear @ x - self._constants
         weighted = self._use_weight * values[self._use_element]
-        arguments += np.bincount(self._use_group, weights=weighted, minlength=len(self.groups))
+        arguments += accumulate(self._use_group, weighted, len(self.groups))
         rows = self._row_base
         if order:
             terms = self._use_weight[self._row_use] * gradients[self._row_source]
-            rows = rows + np.bincount(self._row_target, weights=terms, minlength=rows.size)
+            rows = rows + accumulate(self._row_target, terms, rows.size)
         results, slopes, curvatures = arguments.copy(), np.ones_like(arguments), np.zeros_like(arguments)
         for k in self._curved:
             function = self.groups[k].function
@@ -230,6 +231,11 @@ class GroupElements:
             if order > 1:
                 hessians[squares[k] : squares[k + 1]] = _reals(result[2])
         return values, gradients, hessians
+
+
+def accumulate(target: IndexVector, terms: Vector, size: int) -> Vector:
+    """Sums of the terms with the same target; unlike bincount, float64 even where there are none."""
+    return np.bincount(target, weights=terms, minlength=size).astype(np.float64, copy=False)
 
 
 def _group_value(

