@@ -239,7 +239,7 @@ def dtoc6(model: Model, n: int = 5001) -> None:
     """One state that the exponential of the control drives up; convex objective."""
     x = model.variables(n - 1)
     y = model.variables(n, **_initial(n, 0.0))
-    model.minimize(lambda a, u: (a**2 + u**2) / 2, y[:-1], x)
+    model.minimize(lambda a, u: ((a + np.exp(u)) ** 2 + u**2) / 2, y[:-1], x)
     model.subject_to(lambda a, b, u: b - a + np.exp(u), y[1:], y[:-1], x, lower=0, upper=0)
 
 
