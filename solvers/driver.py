@@ -1,0 +1,262 @@
+"""The one loop that runs every method: limits, callback, non-finite starts, best point, timing, logging."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..problems.evaluator import Evaluator, LimitReached
+from ..problems.nlp import Vector
+from .certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
+from .methods import Method, State
+from .result import Result
+from .status import Status
+
+logger = logging.getLogger("karush")
+
+HISTORY_LENGTH = 1000
+"""Iteration records kept in `Result.history`: enough to draw a run, small enough to keep many results."""
+
+# What a method reports when it gives up is overruled where the certificate holds at its point.
+_GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED}
+
+
+def run(
+    method: Method[Any],
+    evaluator: Evaluator,
+    *,
+    callback: Callable[..., Any] | None = None,
+    max_iterations: int | None = None,
+) -> Result:
+    """Run a method on a problem.
+
+    Parameters
+    ----------
+    method : Method
+        Frozen dataclass with `init`, `step`, `check`, and the fields `tol` and `max_iterations`.
+    evaluator : Evaluator
+        A fresh evaluator of the problem; it owns the limits on time and evaluations.
+    callback : callable, optional
+        After every iteration called as ``callback(intermediate_result=Result)`` if that is the name of its
+        only parameter, else as ``callback(x)``, as in scipy. `StopIteration` ends the run.
+    max_iterations : int, optional
+        Default: the method's own.
+
+    Returns
+    -------
+    Result
+        With status INTERRUPTED after Ctrl-C: what was found is never lost.
+    """
+    return _Run(method, evaluator, callback, max_iterations).result()
+
+
+class _Run:
+    """One run: the state, what the clock says, and how the answer is put together."""
+
+    def __init__(
+        self,
+        method: Method[Any],
+        evaluator: Evaluator,
+        callback: Callable[..., Any] | None,
+        max_iterations: int | None,
+    ) -> None:
+        self.method = method
+        self.evaluator = evaluator
+        self.callback = None if callback is None else adapt_callback(callback)
+        self.max_iterations = method.max_iterations if max_iterations is None else max_iterations
+        self.state: State | None = None
+        self.iterations = 0
+        self.callback_seconds = 0.0
+        self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
+
+    def result(self) -> Result:
+        evaluator = self.evaluator
+        # Trials in regions where f overflows or is undefined are everyday events, not worth a warning each.
+        with evaluator.active(), np.errstate(all="ignore"):
+            try:
+                status = self._iterate()
+            except LimitReached as limit:
+                if limit.evaluator is not evaluator:  # of a run around this one
+                    raise
+                status = Status.of_limit(limit)
+            except KeyboardInterrupt:
+                status = Status.INTERRUPTED
+            return self._finish(status)
+
+    def _iterate(self) -> Status:
+        method, evaluator = self.method, self.evaluator
+        f, c = evaluator.objective(evaluator.x0), evaluator.constraints(evaluator.x0)
+        if not (np.isfinite(f) and np.isfinite(c).all()):
+            return Status.NONFINITE_START
+        state = self.state = method.init(evaluator)
+        if not (np.isfinite(state.f) and np.isfinite(state.optimality)):
+            self.state = None
+            return Status.NONFINITE_START
+        self._log(state)
+        while True:
+            status = method.check(evaluator, state)
+            if status is not None:
+                return status
+            if self.iterations >= self.max_iterations:
+                return Status.ITERATION_LIMIT
+            evaluator.check_deadline()
+            state = self.state = method.step(evaluator, state)
+            self.iterations += 1
+            self._log(state)
+            if self.callback is not None and self._called_back_to_stop(state):
+                return Status.USER_STOP
+
+    def _log(self, state: State) -> None:
+        entry = {
+            "iteration": self.iterations,
+            "f": state.f,
+            "violation": state.violation,
+            "optimality": state.optimality,
+            **state.record,
+        }
+        self.history.append(entry)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: %s", self.evaluator.problem.name, entry)
+
+    def _called_back_to_stop(self, state: State) -> bool:
+        assert self.callback is not None
+        started = perf_counter()
+        counts = self.evaluator.counts
+        try:
+            self.callback(
+                Result(
+                    x=state.x.copy(),
+                    fun=state.f,
+                    y=state.y.copy(),
+                    z=state.z.copy(),
+                    nit=self.iterations,
+                    nfev=counts["objective"] + counts["objective_differences"],
+                    maxcv=state.violation,
+                    optimality=state.optimality,
+                    record=dict(self.history[-1]),
+                )
+            )
+        except StopIteration:
+            return True
+        finally:
+            self.callback_seconds += perf_counter() - started
+        return False
+
+    # ---- the answer ----------------------------------------------------------------------------------------
+
+    def _finish(self, status: Status) -> Result:
+        evaluator = self.evaluator
+        seconds = perf_counter() - evaluator.started
+        problem_seconds = sum(evaluator.seconds.values())
+        started = perf_counter()
+        x, certificate, infeasibility, status = self._judged(status)
+        certified = perf_counter() - started
+        result = self._assemble(x, status, certificate, infeasibility)
+        result.time = {
+            "total": seconds + certified,
+            "problem": problem_seconds,
+            "method": max(seconds - problem_seconds - self.callback_seconds, 0.0),
+            "callback": self.callback_seconds,
+            "certificate": certified,
+        }
+        logger.info("%s: %s (%d iterations)", evaluator.problem.name, status.message, self.iterations)
+        return result
+
+    def _judged(
+        self, status: Status
+    ) -> tuple[Vector, Certificate | None, InfeasibilityCertificate | None, Status]:
+        """The point to return, what may be said of it, and the status that this leaves."""
+        evaluator, state, tol = self.evaluator, self.state, self.method.tol
+        problem = evaluator.problem
+        certificate = infeasibility = None
+        if state is not None and np.isfinite(state.x).all():
+            x = np.clip(state.x, evaluator.lb, evaluator.ub)
+            certificate = certify(problem, x, state.y, state.z, tol)
+            if certificate.holds:
+                return x, certificate, None, Status.CONVERGED if status in _GAVE_UP else status
+            if status is Status.INFEASIBLE:
+                infeasibility = certify_infeasible(problem, x, tol)
+                if infeasibility.holds:
+                    return x, certificate, infeasibility, status
+        status = _unconfirmed(status)
+        best = evaluator.best
+        if best is None:
+            return evaluator.x0.copy(), None, None, status
+        if certificate is not None and state is not None and not self._best_is_better(state):
+            return x, certificate, None, status
+        return best.x.copy(), certify(problem, best.x, None, None, tol), None, status
+
+    def _best_is_better(self, state: State) -> bool:
+        """Whether the best point seen precedes the method's last one."""
+        best, evaluator = self.evaluator.best, self.evaluator
+        assert best is not None
+        if not (np.isfinite(state.f) and np.isfinite(state.violation)):
+            return True
+        tolerance = evaluator.feasibility_tolerance
+        here = (state.violation if state.violation > tolerance else 0.0, state.f)
+        return (best.violation if best.violation > tolerance else 0.0, best.f) < here
+
+    def _assemble(
+        self,
+        x: Vector,
+        status: Status,
+        certificate: Certificate | None,
+        infeasibility: InfeasibilityCertificate | None,
+    ) -> Result:
+        evaluator, counts = self.evaluator, self.evaluator.counts
+        nan_vector = np.full(evaluator.n, np.nan)
+        return Result(
+            x=x,
+            fun=np.nan if certificate is None else certificate.f,
+            jac=nan_vector if certificate is None else certificate.gradient,
+            success=certificate is not None and certificate.holds,
+            status=status,
+            message=status.message,
+            nit=self.iterations,
+            nfev=counts["objective"] + counts["objective_differences"],
+            njev=counts["gradient"],
+            nhev=counts["hessian"] + counts["hvp"],
+            maxcv=np.nan if certificate is None else certificate.feasibility.absolute,
+            y=np.zeros(evaluator.m) if certificate is None else certificate.y,
+            z=np.zeros(evaluator.n) if certificate is None else certificate.z,
+            certificate=certificate,
+            infeasibility=infeasibility,
+            counts=dict(counts),
+            record=dict(self.history[-1]) if self.history else {},
+            history=list(self.history),
+            name=evaluator.problem.name,
+            method=type(self.method).__name__,
+        )
+
+
+def _unconfirmed(status: Status) -> Status:
+    """What remains of a claim that its certificate does not confirm."""
+    if status is Status.CONVERGED:
+        return Status.UNCERTIFIED
+    if status is Status.INFEASIBLE:
+        return Status.STALLED
+    return status
+
+
+def adapt_callback(callback: Callable[..., Any]) -> Callable[[Result], Any]:
+    """The callback in scipy's two forms as a function of one intermediate result.
+
+    Parameters
+    ----------
+    callback : callable
+        With a single parameter named ``intermediate_result`` it gets the Result by keyword, otherwise
+        a copy of x.
+    """
+    try:
+        by_keyword = set(inspect.signature(callback).parameters) == {"intermediate_result"}
+    except (TypeError, ValueError):  # builtins without a signature
+        by_keyword = False
+    if by_keyword:
+        return lambda result: callback(intermediate_result=result)
+    return lambda result: callback(result.x)

@@ -1,0 +1,144 @@
+"""Methods by name: what a method must offer, and where the registered ones live."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from ..problems.evaluator import Evaluator
+    from ..problems.nlp import Vector
+    from .status import Status
+
+ENTRY_POINT_GROUP = "karush.solvers"
+
+# Name -> "module:class", imported when asked for; the first one is the default of `minimize`.
+_METHODS: dict[str, str | type] = {"exact-al": ".nonlinear.exact_lagrangian:ExactLagrangian"}
+
+
+class State(Protocol):
+    """Where a method stands after a step; a method's own class with at least these attributes.
+
+    Attributes
+    ----------
+    x, y, z : ndarray, shapes (n,), (m,), (n,)
+        Point and multipliers of constraints and bounds, of the original problem.
+    f, violation, optimality : float
+        Objective, scaled violation and scaled error of the optimality conditions there.
+    record : dict
+        What goes into the iteration log (step length, regularisation, barrier parameter, ...).
+    """
+
+    x: Vector
+    y: Vector
+    z: Vector
+    f: float
+    violation: float
+    optimality: float
+    record: dict[str, Any]
+
+
+S = TypeVar("S", bound=State)
+
+
+class Method(Protocol[S]):
+    """A method: a frozen dataclass of options with three functions.
+
+    `init` evaluates the start, `step` makes one iteration, `check` says whether to stop and why. None of them
+    looks at limits, callbacks or clocks: that is the driver's work, and limits reach it by exceptions of the
+    evaluator that a method lets pass.
+    """
+
+    @property
+    def tol(self) -> float:
+        """Tolerance on the scaled errors of the optimality conditions."""
+
+    @property
+    def max_iterations(self) -> int:
+        """Most steps."""
+
+    def init(self, evaluator: Evaluator) -> S:
+        """Evaluate the start."""
+
+    def step(self, evaluator: Evaluator, state: S) -> S:
+        """One iteration."""
+
+    def check(self, evaluator: Evaluator, state: S) -> Status | None:
+        """Why to stop here, None to go on."""
+
+
+def register_method(name: str, method: type | str) -> None:
+    """Register a method.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``method=``.
+    method : type or str
+        The dataclass (see `Method`), or "module:class" to be imported when asked for.
+    """
+    _METHODS[name.lower()] = method
+
+
+def method_names() -> list[str]:
+    """Names of all registered methods, the default first, plug-ins last."""
+    plugins = (entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
+    return list(dict.fromkeys([*_METHODS, *plugins]))
+
+
+def get_method(name: str) -> type[Any]:
+    """The class of a method.
+
+    Raises
+    ------
+    ValueError
+        Unknown name; the nearest ones are listed.
+    """
+    wanted = name.lower()
+    found = _METHODS.get(wanted)
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        _METHODS[wanted] = found = getattr(import_module(module, __package__), attribute)
+    if found is None:
+        for entry in entry_points(group=ENTRY_POINT_GROUP):
+            if entry.name == wanted:
+                _METHODS[wanted] = found = entry.load()
+    if found is None:
+        raise ValueError(f"unknown method {name!r}{nearest(wanted, method_names())}")
+    assert isinstance(found, type)
+    return found
+
+
+def make_method(name: str | None, options: dict[str, Any]) -> Any:
+    """A method with options.
+
+    Parameters
+    ----------
+    name : str or None
+        None: the default.
+    options : dict
+        Values of the dataclass's fields.
+
+    Raises
+    ------
+    ValueError
+        Unknown method or option; the nearest names are listed.
+    """
+    name = next(iter(_METHODS)) if name is None else name
+    method = get_method(name)
+    known = [option.name for option in fields(method) if option.init]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"unknown option {option!r} of method {name!r}{nearest(option, known)}")
+    return method(**options)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The end of an error message about an unknown name."""
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(repr(other) for other in close)}?"
+    return f"; known are {', '.join(sorted(known))}"
