@@ -19,8 +19,8 @@ MAURER_MITTELMANN = "Maurer & Mittelmann, Optim. Control Appl. Methods 12 (1991)
 KAUTSKY_NICHOLS = "Kautsky & Nichols, Numerical Analysis Report NA/4/83, University of Reading (1983)"
 WAVE = 0.07716  # the constant "a" of READING1, READING3, READING4 and READING5
 
-# CUTEst writes pi in single precision. READING4 and READING5 keep it: with pi the rows would be singular at the
-# start, where x = 0 and cos(2 pi t) = 0 for t = 1/4.
+# CUTEst writes pi in single precision. READING4 and READING5 keep it: with pi the rows would be singular at
+# the start, where x = 0 and cos(2 pi t) = 0 for t = 1/4.
 SINGLE_PI = float(np.float32(np.pi))
 
 
@@ -249,7 +249,9 @@ def manne(model: Model, t: int = 2000) -> None:
     capital = np.where(period == 1, 3.05, 3.0 + 0.1 * (period - 1))
     start = np.stack([np.full(t, 0.95), np.full(t, 0.05), capital], axis=1)
     lower = np.tile([0.95, 0.05, 3.05], (t, 1))
-    upper = np.stack([np.full(t, np.inf), 0.05 * 1.04**period, np.where(period == 1, 3.05, np.inf)], axis=1)
+    ceiling = 0.05 * 1.04**period
+    ceiling[ceiling >= 1e20] = np.inf  # CUTEst's infinity
+    upper = np.stack([np.full(t, np.inf), ceiling, np.where(period == 1, 3.05, np.inf)], axis=1)
     c, i, k = model.variables((t, 3), start=start, lower=lower, upper=upper).T
     discount = beta**period / np.where(period == t, 1 - beta, 1.0)
     model.minimize(lambda w, a: w * np.log(a), discount, c)
