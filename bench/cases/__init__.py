@@ -1,0 +1,1 @@
+"""Benchmarks with stated targets, one file each; `karush bench NAME` runs them."""

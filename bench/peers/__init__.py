@@ -1,0 +1,8 @@
+"""Solvers that a sweep compares: karush's own methods, SciPy's, and IPOPT where it is installed."""
+
+from __future__ import annotations
+
+from .protocol import Answer, Peer
+from .registry import get, names
+
+__all__ = ["Answer", "Peer", "get", "names"]

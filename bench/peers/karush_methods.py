@@ -1,0 +1,52 @@
+"""karush's own methods, called as a user calls them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...problems.nlp import NLP
+from ..environment import karush_version
+from ..recording import Recorder
+from .protocol import Answer
+
+
+@dataclass(frozen=True)
+class KarushPeer:
+    """A method of `karush.solvers.methods`."""
+
+    name: str
+
+    def version(self) -> str:
+        """Release and digest of the solvers' sources."""
+        return f"karush {karush_version()}"
+
+    def unavailable(self) -> str | None:
+        """It is here."""
+        return None
+
+    def unsuitable(self, problem: NLP) -> str | None:
+        """Every method takes the whole protocol; second derivatives are checked by the method itself."""
+        return None
+
+    def check_options(self, options: dict[str, Any]) -> None:
+        """Raise ValueError for a name that is no field of the method."""
+        from ...solvers.methods import make_method
+
+        make_method(self.name, options)
+
+    def solve(self, problem: Recorder, options: dict[str, Any], time_limit: float, tol: float) -> Answer:
+        """Run `karush.minimize`."""
+        from ...solvers.minimize import minimize
+        from ...solvers.status import Status
+
+        result = minimize(problem, method=self.name, tol=tol, options={"max_time": time_limit, **options})
+        return Answer(
+            x=result.x,
+            y=result.y,
+            z=result.z,
+            claimed=bool(result.success),
+            message=f"{result.status.name}: {result.message}",
+            iterations=int(result.nit),
+            out_of_time=result.status is Status.TIME_LIMIT,
+        )

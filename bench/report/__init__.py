@@ -1,0 +1,1 @@
+"""From a store to a page: profiles, means, tables, plots."""

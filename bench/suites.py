@@ -1,0 +1,167 @@
+"""Named lists of problems, and the way from a text to a list."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..problems.nlp import NLP
+from .spec import Spec, did_you_mean, parse_spec, split_specs
+
+SMALL = 200
+
+
+def build(name: str, sizes: Mapping[str, Any]) -> NLP:
+    """A problem from the registry, or from a file of one's own.
+
+    Parameters
+    ----------
+    name : str
+        Registry name, or ``path/to/file.py:function``: the function, called with the sizes, returns an `NLP`.
+    sizes : mapping
+        Sizes as keyword arguments.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Unknown name or size; no such function; what it returns is no `NLP`.
+    """
+    path, function = _own_file(name)
+    if path is None:
+        from ..problems import registry
+
+        found: NLP = registry.get(name, **sizes)
+        return found
+    problem = _load_function(path, function)(**sizes)
+    if not isinstance(problem, NLP):
+        raise TypeError(f"{name} returned {type(problem).__name__}, an NLP is wanted")
+    return problem
+
+
+def _own_file(name: str) -> tuple[Path | None, str]:
+    path, colon, function = name.rpartition(":")
+    return (Path(path), function) if colon and path.endswith(".py") else (None, "")
+
+
+def _load_function(path: Path, function: str) -> Callable[..., Any]:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    specification = importlib.util.spec_from_file_location(f"karush_own_{path.stem}", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    found = getattr(module, function, None)
+    if not callable(found):
+        names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ValueError(f"{path} has no function {function!r}.{did_you_mean(function, names)}")
+    loaded: Callable[..., Any] = found
+    return loaded
+
+
+def _native(pattern: str = "*") -> list[Spec]:
+    """Native problems at their default sizes; the pattern is one of names or of classifications."""
+    from ..problems import registry
+
+    wanted = pattern.upper()
+    return [
+        Spec(entry.name)
+        for entry in registry.select(collection="native")
+        if fnmatch.fnmatchcase(entry.name.upper(), wanted)
+        or fnmatch.fnmatchcase(entry.classification, wanted)
+    ]
+
+
+def _s2mpj(pattern: str = "*", largest: int | None = None) -> list[Spec]:
+    """S2MPJ problems at their default sizes, optionally only those with n + m up to a largest."""
+    from ..problems import s2mpj
+
+    found = []
+    for name in s2mpj.names():
+        if not fnmatch.fnmatchcase(name, pattern.upper()):
+            continue
+        if largest is not None:
+            information = s2mpj.information(name)
+            if information.n is None or information.m is None or information.n + information.m > largest:
+                continue
+        found.append(Spec(f"s2mpj:{name}"))
+    return found
+
+
+def _smoke() -> list[Spec]:
+    return [parse_spec(text) for text in SMOKE]
+
+
+SMOKE = ("HS71",)
+
+SUITES: dict[str, tuple[str, Callable[[], list[Spec]]]] = {
+    "smoke": (
+        "a few dozen native problems of all kinds, some with n >= 10,000; what `make sweep` runs",
+        _smoke,
+    ),
+    "native": ("all native problems at their default sizes", _native),
+    "cutest-small": (
+        f"S2MPJ problems with n + m <= {SMALL} (needs karush[cutest])",
+        lambda: _s2mpj(largest=SMALL),
+    ),
+    "cutest": ("all S2MPJ problems at their default sizes (needs karush[cutest])", _s2mpj),
+}
+
+
+def resolve(text: str) -> list[Spec]:
+    """Problems of a suite or of a list of names, without repetition.
+
+    Parameters
+    ----------
+    text : str
+        Comma list of suite names, problem names with or without sizes (``LUKVLE1[n=10000]``,
+        ``s2mpj:HS71``), and patterns: ``native:HS*``, ``native:OOR2-*`` (a classification), ``s2mpj:BT*``.
+
+    Raises
+    ------
+    ValueError
+        Nothing given, a name that is none, a pattern that fits nothing.
+    """
+    found: list[Spec] = []
+    for piece in split_specs(text):
+        found.extend(_resolve_one(piece))
+    if not found:
+        raise ValueError(f"no problems given; suites are {', '.join(SUITES)}")
+    return list(dict.fromkeys(found))
+
+
+def _resolve_one(piece: str) -> list[Spec]:
+    if piece.lower() in SUITES:
+        return SUITES[piece.lower()][1]()
+    source, colon, pattern = piece.partition(":")
+    is_pattern = any(character in pattern for character in "*?")
+    if colon and (source.lower() == "native" or (source.lower() == "s2mpj" and is_pattern)):
+        found = _native(pattern) if source.lower() == "native" else _s2mpj(pattern)
+        if not found:
+            raise ValueError(f"{piece!r} fits no problem; see `karush problems list`")
+        return found
+    spec = parse_spec(piece, "size")
+    check_problem(spec)
+    return [spec]
+
+
+def check_problem(spec: Spec) -> None:
+    """Raise ValueError where the registry knows no problem of that name, naming near ones and near suites."""
+    path, function = _own_file(spec.name)
+    if path is not None:
+        _load_function(path, function)
+        return
+    from ..problems import registry
+
+    try:
+        registry.find(spec.name)
+    except (ValueError, KeyError, LookupError) as error:
+        text = str(error.args[0] if error.args else error)
+        raise ValueError(
+            text + (did_you_mean(spec.name, SUITES) and f" (Or a suite?{did_you_mean(spec.name, SUITES)})")
+        ) from error
