@@ -127,7 +127,7 @@ def _quarters(n: int, count: int) -> int:
 
 
 def _scattered_qp(rows: int, positive: int) -> Callable[..., None]:
-    """Return the model of CVXQP, NCVXQP, NCVXBQP: `rows` quarters of n equations, couplings i, 2i, 3i, 4i, 5i.
+    """Return the model of CVXQP, NCVXQP, NCVXBQP: `rows` quarters of n equations, couplings i to 5i.
 
     Of the n squares, weighted by 1..n, all after the first `positive` quarters count negatively.
     """
