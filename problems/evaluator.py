@@ -112,6 +112,8 @@ class Evaluator:
     max_evaluations : int, optional
         Most evaluations of the objective, and of the constraints, differences included; the next one raises
         `EvaluationLimitReached`.
+    x0 : ndarray, shape (n,), optional
+        Start in place of the problem's own.
     feasibility_tolerance : float, default 1e-8
         Violations up to here count as none when points are compared, so that rounding in c cannot outweigh f.
 
@@ -146,15 +148,17 @@ class Evaluator:
         *,
         max_time: float = inf,
         max_evaluations: int | None = None,
+        x0: Vector | None = None,
         feasibility_tolerance: float = 1e-8,
     ) -> None:
         self.problem = problem
         self.n, self.m = problem.n, problem.m
         self.lb, self.ub = as_bounds("lb", "ub", problem.lb, problem.ub, self.n)
         self.cl, self.cu = as_bounds("cl", "cu", problem.cl, problem.cu, self.m)
-        start = as_vector("x0", problem.x0, self.n)
+        start = as_vector("x0", problem.x0 if x0 is None else x0, self.n)
         if not np.isfinite(start).all():
-            raise ValueError(f"x0 must be finite, got {start[~np.isfinite(start)][0]}")
+            i = int(np.argmin(np.isfinite(start)))
+            raise ValueError(f"x0 must be finite, got x0[{i}] = {start[i]}")
         self._bounded = bool(np.isfinite(self.lb).any() or np.isfinite(self.ub).any())
         self.x0 = np.clip(start, self.lb, self.ub)
         self._cl_scale = 1.0 / np.maximum(1.0, np.where(np.isfinite(self.cl), abs(self.cl), 1.0))

@@ -9,7 +9,14 @@ Written for L = f + y'c + z'x. With s = max(1, max |grad f|) the scaled errors a
 - dual sign: largest multiplier whose sign names a bound that does not exist, divided by s.
 
 The scale s knows neither multipliers nor the start, so that diverging multipliers or a steep start cannot
-pass a point that is not stationary; a large gradient that the constraints balance may leave rounding behind.
+pass a point that is not stationary.
+
+What no double-precision x could do better is not held against a point: of each residual only the part beyond
+`ROUNDING` times the unit roundoff times the magnitudes it is made of counts in the scaled errors. These are
+``|J| |x|`` for the constraints and ``|grad f| + |J'| |y| + |z| + |H| |x|`` for the gradient of the Lagrangian
+(the last where there are exact second derivatives): the componentwise backward error of Oettli & Prager
+(1964), so the residual vanishes at a point that agrees with x in all but its last digits. Absolute errors are
+untouched.
 """
 
 from __future__ import annotations
@@ -20,6 +27,12 @@ import numpy as np
 
 from ..problems.nlp import NLP, Vector
 from .multipliers import estimate_multipliers
+
+INFINITY = 1e20
+"""Bounds at least this large are taken as absent, as in CUTEst."""
+
+ROUNDING = 10.0
+"""Multiple of the unit roundoff that counts as rounding: a few operations, not more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +77,9 @@ class Certificate:
     @property
     def error(self) -> float:
         """Largest of the scaled errors; inf where something is not finite."""
-        errors = [
-            self.stationarity.scaled,
-            self.feasibility.scaled,
-            self.complementarity.scaled,
-            self.dual_sign.scaled,
-        ]
-        return max(errors) if np.isfinite(errors).all() and np.isfinite(self.f) else float("inf")
+        measures = self.stationarity, self.feasibility, self.complementarity, self.dual_sign
+        errors = [measure.scaled for measure in measures]
+        return max(errors) if np.isfinite([self.f, *errors]).all() else float("inf")
 
     @property
     def holds(self) -> bool:
@@ -88,9 +97,9 @@ class InfeasibilityCertificate:
     Attributes
     ----------
     stationarity : Measure
-        max |J'w + z|; scaled by max(1, largest sum of the magnitudes that cancel).
+        max |J'w + z|; scaled by max(1, largest entry of |J'| |w|).
     violation : Measure
-        Largest violation.
+        Largest violation, absolute and scaled as in `Certificate`.
     tol : float
         Tolerance on stationarity, and what the violation must exceed.
     """
@@ -136,12 +145,8 @@ def certify(
                 return given
         if not facts.finite:
             return given or facts.judge(np.zeros(problem.m), np.zeros(problem.n), tol, "estimated")
-        y = estimate_multipliers(
-            facts.gradient,
-            facts.jacobian,
-            _gaps(facts.c, problem.cl, problem.cu),
-            _gaps(facts.x, problem.lb, problem.ub),
-        )
+        row_gaps, bound_gaps = facts.rows.gaps(), facts.bounds.gaps()
+        y = estimate_multipliers(facts.gradient, facts.jacobian, row_gaps, bound_gaps)
         estimated = facts.judge(y, facts.bound_multipliers(y), tol, "estimated")
         return given if given is not None and given.error <= estimated.error else estimated
 
@@ -157,24 +162,65 @@ def certify_infeasible(problem: NLP, x: Vector, tol: float = 1e-8) -> Infeasibil
         The point.
     tol : float, default 1e-8
         See `InfeasibilityCertificate`.
+
+    Returns
+    -------
+    InfeasibilityCertificate
     """
     with np.errstate(all="ignore"):
-        x = np.array(x, dtype=float)
-        c, jacobian = problem.constraints(x.copy()), problem.jacobian(x.copy())
-        signed = np.maximum(c - problem.cu, 0.0) - np.maximum(problem.cl - c, 0.0)
-        scaled = np.maximum(_relative(c - problem.cu, problem.cu), _relative(problem.cl - c, problem.cl))
-        largest = float(abs(signed).max(initial=0.0))
-        violation = Measure(largest, float(scaled.max(initial=0.0)))
-        if not largest > 0.0 or not np.isfinite(jacobian.data).all():
+        facts = _Facts(problem, np.array(x, dtype=float))
+        rows = facts.rows
+        signed = np.maximum(rows.value - rows.upper, 0.0) - np.maximum(rows.lower - rows.value, 0.0)
+        violation = Measure(rows.violation(), rows.scaled_violation())
+        if not violation.absolute > 0.0 or not np.isfinite(facts.jacobian.data).all():
             return InfeasibilityCertificate(Measure(np.inf, np.inf), violation, tol)
-        w = signed / largest
-        force = jacobian.T @ w
-        magnitude = abs(jacobian).T @ abs(w)
-        # The step to the bound in the direction of descent: what it cuts off is held by the bound.
-        free = x - np.clip(x - force, problem.lb, problem.ub)
-        residual = float(abs(free).max(initial=0.0))
-        stationarity = Measure(residual, residual / max(1.0, float(magnitude.max(initial=0.0))))
-        return InfeasibilityCertificate(stationarity, violation, tol)
+        w = signed / violation.absolute
+        force = facts.jacobian.T @ w
+        magnitude = float((abs(facts.jacobian).T @ abs(w)).max(initial=1.0))
+        # What a bound cuts off from the step of steepest descent, it holds.
+        step = facts.x - np.clip(facts.x - force, facts.bounds.lower, facts.bounds.upper)
+        residual = float(abs(step).max(initial=0.0))
+        return InfeasibilityCertificate(Measure(residual, residual / magnitude), violation, tol)
+
+
+class _Intervals:
+    """Values, the intervals in which they ought to lie, and the rounding in them."""
+
+    def __init__(self, value: Vector, lower: Vector, upper: Vector, rounding: Vector | float) -> None:
+        self.value, self.rounding = value, rounding
+        self.lower = np.where(np.asarray(lower) <= -INFINITY, -np.inf, lower)
+        self.upper = np.where(np.asarray(upper) >= INFINITY, np.inf, upper)
+
+    def violation(self) -> float:
+        """Largest violation; nan where a value is."""
+        excess = np.maximum(self.lower - self.value, self.value - self.upper)
+        return float("nan") if np.isnan(excess).any() else float(excess.max(initial=0.0))
+
+    def scaled_violation(self) -> float:
+        """Largest violation beyond rounding, relative to the bound; nan where a value is."""
+        below = (self.lower - self.value - self.rounding) / _size(self.lower)
+        above = (self.value - self.upper - self.rounding) / _size(self.upper)
+        excess = np.maximum(below, above)
+        return float("nan") if np.isnan(excess).any() else float(excess.max(initial=0.0))
+
+    def gaps(self) -> tuple[Vector, Vector]:
+        """Relative distances beyond rounding to the lower and the upper bounds; inf where there is none."""
+        below = np.maximum(abs(self.value - self.lower) - self.rounding, 0.0) / _size(self.lower)
+        above = np.maximum(abs(self.upper - self.value) - self.rounding, 0.0) / _size(self.upper)
+        return below, above
+
+    def complementarity(self, multiplier: Vector) -> tuple[Measure, float]:
+        """Largest product of multiplier and distance, and the largest multiplier that has no bound."""
+        bound = np.where(multiplier > 0.0, self.upper, self.lower)
+        gap = np.where(multiplier > 0.0, *self.gaps()[::-1])
+        size = abs(multiplier)
+        exists = np.isfinite(bound)
+        wrong = float(size[~exists].max(initial=0.0))
+        size, gap, distance = size[exists], gap[exists], abs(self.value - bound)[exists]
+        if np.isnan(distance).any():
+            return Measure(np.nan, np.nan), wrong
+        relative = gap * size / np.maximum(1.0, size)
+        return Measure(float((size * distance).max(initial=0.0)), float(relative.max(initial=0.0))), wrong
 
 
 class _Facts:
@@ -184,39 +230,49 @@ class _Facts:
         self.problem, self.x = problem, x
         self.f = float(problem.objective(x.copy()))
         self.gradient = np.array(problem.gradient(x.copy()), dtype=float)
-        self.c = np.array(problem.constraints(x.copy()), dtype=float) if problem.m else np.zeros(0)
+        c = np.array(problem.constraints(x.copy()), dtype=float) if problem.m else np.zeros(0)
         self.jacobian = problem.jacobian(x.copy())
         self.finite = bool(
             np.isfinite(self.f)
             and np.isfinite(self.gradient).all()
-            and np.isfinite(self.c).all()
+            and np.isfinite(c).all()
             and np.isfinite(self.jacobian.data).all()
         )
-        self.scale = max(1.0, float(abs(self.gradient).max(initial=0.0)))
+        self.unit = ROUNDING * float(np.finfo(float).eps)
+        self.rows = _Intervals(c, problem.cl, problem.cu, self.unit * (abs(self.jacobian) @ abs(x)))
+        self.bounds = _Intervals(x, problem.lb, problem.ub, 0.0)
+        self.scale = float(abs(self.gradient).max(initial=1.0))
 
     def bound_multipliers(self, y: Vector) -> Vector:
         """The z that cancels grad f + J'y where a bound stands close enough to push back."""
         residual = self.gradient + (self.jacobian.T @ y if y.size else 0.0)
-        below, above = _gaps(self.x, self.problem.lb, self.problem.ub)
-        gap = np.where(residual > 0.0, below, above)
+        gap = np.where(residual > 0.0, *self.bounds.gaps())
         z = np.zeros_like(residual)
         held = np.isfinite(gap)
         z[held] = -residual[held] / (1.0 + gap[held] ** 2)
         return z
 
     def judge(self, y: Vector, z: Vector, tol: float, multipliers: str) -> Certificate:
-        problem = self.problem
-        residual = self.gradient + z + (self.jacobian.T @ y if y.size else 0.0)
-        stationarity = float(abs(residual).max(initial=0.0))
-        rows = (self.c, problem.cl, problem.cu), (self.x, problem.lb, problem.ub)
-        absolute = [_violation(*row, scaled=False) for row in rows]
-        scaled = [_violation(*row, scaled=True) for row in rows]
-        pushes = [_push(*row, multiplier) for row, multiplier in zip(rows, (y, z), strict=True)]
-        product, relative, wrong = (max(values) for values in zip(*pushes, strict=True))
+        """The certificate with these multipliers."""
+        residual = abs(self.gradient + z + (self.jacobian.T @ y if y.size else 0.0))
+        stationarity = float(residual.max(initial=0.0))
+        beyond = stationarity
+        if self.finite and stationarity > tol * self.scale:
+            beyond = float((residual - self._rounding(y, z)).max(initial=0.0))
+        (of_rows, wrong_y), (of_bounds, wrong_z) = (
+            self.rows.complementarity(y),
+            self.bounds.complementarity(z),
+        )
+        wrong = max(wrong_y, wrong_z)
         return Certificate(
-            stationarity=Measure(stationarity, stationarity / self.scale),
-            feasibility=Measure(max(absolute), max(scaled)),
-            complementarity=Measure(product, relative),
+            stationarity=Measure(stationarity, beyond / self.scale),
+            feasibility=Measure(
+                _worst(self.rows.violation(), self.bounds.violation()),
+                _worst(self.rows.scaled_violation(), self.bounds.scaled_violation()),
+            ),
+            complementarity=Measure(
+                _worst(of_rows.absolute, of_bounds.absolute), _worst(of_rows.scaled, of_bounds.scaled)
+            ),
             dual_sign=Measure(wrong, wrong / self.scale),
             tol=tol,
             f=self.f,
@@ -226,36 +282,23 @@ class _Facts:
             multipliers=multipliers,
         )
 
-
-def _relative(excess: Vector, bound: Vector) -> Vector:
-    """Positive part of `excess`, divided by max(1, |bound|); zero where there is no bound."""
-    return np.where(np.isfinite(bound), np.maximum(excess, 0.0) / np.maximum(1.0, abs(bound)), 0.0)
-
-
-def _violation(value: Vector, lower: Vector, upper: Vector, scaled: bool) -> float:
-    excess = lower - value, value - upper
-    if scaled:
-        excess = _relative(excess[0], lower), _relative(excess[1], upper)
-    worst = np.maximum(excess[0], excess[1])
-    return float(np.nan if np.isnan(worst).any() else worst.max(initial=0.0))
+    def _rounding(self, y: Vector, z: Vector) -> Vector:
+        """Rounding in the gradient of the Lagrangian, that of x included."""
+        magnitude: Vector = abs(self.gradient) + abs(z)
+        if y.size:
+            magnitude = magnitude + abs(self.jacobian).T @ abs(y)
+        if self.problem.capabilities.second == "exact":
+            hessian = self.problem.hessian(self.x.copy(), y.copy())
+            moved = abs(hessian) @ abs(self.x)
+            magnitude = magnitude + np.where(np.isfinite(moved), moved, 0.0)
+        return self.unit * magnitude
 
 
-def _gaps(value: Vector, lower: Vector, upper: Vector) -> tuple[Vector, Vector]:
-    """Relative distances to the lower and the upper bound, inf where there is none."""
-    below = np.where(np.isfinite(lower), abs(value - lower) / np.maximum(1.0, abs(lower)), np.inf)
-    above = np.where(np.isfinite(upper), abs(upper - value) / np.maximum(1.0, abs(upper)), np.inf)
-    return below, above
+def _size(bound: Vector) -> Vector:
+    """Divisor that makes a distance to the bound relative; 1 where there is no bound."""
+    return np.where(np.isfinite(bound), np.maximum(1.0, abs(bound)), 1.0)
 
 
-def _push(value: Vector, lower: Vector, upper: Vector, multiplier: Vector) -> tuple[float, float, float]:
-    """Largest product of multiplier and distance, the same scaled, the largest multiplier without bound."""
-    bound = np.where(multiplier > 0.0, upper, lower)
-    size = abs(multiplier)
-    exists = np.isfinite(bound)
-    wrong = float(size[~exists].max(initial=0.0))
-    size, distance, bound = size[exists], abs(value - bound)[exists], bound[exists]
-    product = size * distance
-    relative = product / (np.maximum(1.0, size) * np.maximum(1.0, abs(bound)))
-    if np.isnan(product).any():
-        return np.nan, np.nan, wrong
-    return float(product.max(initial=0.0)), float(relative.max(initial=0.0)), wrong
+def _worst(a: float, b: float) -> float:
+    """The larger one; nan where either is, which `max` would lose."""
+    return float(np.maximum(a, b))

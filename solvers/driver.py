@@ -23,6 +23,9 @@ logger = logging.getLogger("karush")
 HISTORY_LENGTH = 1000
 """Iteration records kept in `Result.history`: enough to draw a run, small enough to keep many results."""
 
+MAX_REFINEMENTS = 5
+"""Further steps after a claim of convergence that the certificate does not confirm yet."""
+
 # What a method reports when it gives up is overruled where the certificate holds at its point.
 _GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED}
 
@@ -71,7 +74,7 @@ class _Run:
         self.callback = None if callback is None else adapt_callback(callback)
         self.max_iterations = method.max_iterations if max_iterations is None else max_iterations
         self.state: State | None = None
-        self.iterations = 0
+        self.iterations = self.refinements = 0
         self.callback_seconds = 0.0
         self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
 
@@ -101,7 +104,7 @@ class _Run:
         self._log(state)
         while True:
             status = method.check(evaluator, state)
-            if status is not None:
+            if status is not None and not self._worth_refining(status, state):
                 return status
             if self.iterations >= self.max_iterations:
                 return Status.ITERATION_LIMIT
@@ -111,6 +114,13 @@ class _Run:
             self._log(state)
             if self.callback is not None and self._called_back_to_stop(state):
                 return Status.USER_STOP
+
+    def _worth_refining(self, status: Status, state: State) -> bool:
+        """Whether a claim of convergence lacks so little that a few more steps may confirm it."""
+        if status is not Status.CONVERGED or self.refinements >= MAX_REFINEMENTS:
+            return False
+        self.refinements += 1
+        return not certify(self.evaluator.problem, state.x, state.y, state.z, self.method.tol).holds
 
     def _log(self, state: State) -> None:
         entry = {

@@ -112,7 +112,7 @@ def get_method(name: str) -> type[Any]:
     return found
 
 
-def make_method(name: str | None, options: dict[str, Any]) -> Any:
+def make_method(name: str | None, options: dict[str, Any], extra: tuple[str, ...] = ()) -> Any:
     """A method with options.
 
     Parameters
@@ -121,6 +121,8 @@ def make_method(name: str | None, options: dict[str, Any]) -> Any:
         None: the default.
     options : dict
         Values of the dataclass's fields.
+    extra : tuple of str
+        Other options that the caller knows; named where an unknown option resembles one.
 
     Raises
     ------
@@ -132,7 +134,9 @@ def make_method(name: str | None, options: dict[str, Any]) -> Any:
     known = [option.name for option in fields(method) if option.init]
     for option in options:
         if option not in known:
-            raise ValueError(f"unknown option {option!r} of method {name!r}{nearest(option, known)}")
+            raise ValueError(
+                f"unknown option {option!r} of method {name!r}{nearest(option, [*known, *extra])}"
+            )
     return method(**options)
 
 

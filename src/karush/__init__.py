@@ -1,5 +1,84 @@
-"""karush: structured numerical optimisation with certified answers."""
+"""karush: structured numerical optimisation with certified answers.
+
+Names are imported when they are first used, so that ``import karush`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from . import bench, problems, sketching, solvers
+    from .problems.evaluator import Evaluator
+    from .problems.model import Model
+    from .problems.nlp import NLP, Capabilities, Metadata
+    from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
+    from .solvers.methods import method_names, register_method
+    from .solvers.minimize import minimize
+    from .solvers.result import Result
+    from .solvers.scipy_interface import scipy_method
+    from .solvers.status import Status
+
+__all__ = [
+    "NLP",
+    "Capabilities",
+    "Certificate",
+    "Evaluator",
+    "InfeasibilityCertificate",
+    "Metadata",
+    "Model",
+    "Result",
+    "Status",
+    "__version__",
+    "bench",
+    "certify",
+    "certify_infeasible",
+    "method_names",
+    "minimize",
+    "problems",
+    "register_method",
+    "scipy_method",
+    "sketching",
+    "solvers",
+]
+
+_SUBPACKAGES = ("bench", "problems", "sketching", "solvers")
+
+_HOMES = {
+    "Evaluator": "problems.evaluator",
+    "Model": "problems.model",
+    "NLP": "problems.nlp",
+    "Capabilities": "problems.nlp",
+    "Metadata": "problems.nlp",
+    "Certificate": "solvers.certificate",
+    "InfeasibilityCertificate": "solvers.certificate",
+    "certify": "solvers.certificate",
+    "certify_infeasible": "solvers.certificate",
+    "method_names": "solvers.methods",
+    "register_method": "solvers.methods",
+    "minimize": "solvers.minimize",
+    "Result": "solvers.result",
+    "scipy_method": "solvers.scipy_interface",
+    "Status": "solvers.status",
+}
+
+# A library leaves it to the application whether and where its log appears.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
