@@ -1,1 +1,53 @@
 """What is solved: problem protocol, term families, registry, collections and front ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .model import Model, Rows, Variables
+    from .nlp import NLP, Capabilities, Metadata
+    from .registry import collections, find, get, register, select
+
+_HOMES = {
+    "NLP": "nlp",
+    "Capabilities": "nlp",
+    "Metadata": "nlp",
+    "Model": "model",
+    "Rows": "model",
+    "Variables": "model",
+    "collections": "registry",
+    "find": "registry",
+    "get": "registry",
+    "register": "registry",
+    "select": "registry",
+}
+
+__all__ = [
+    "NLP",
+    "Capabilities",
+    "Metadata",
+    "Model",
+    "Rows",
+    "Variables",
+    "collections",
+    "find",
+    "get",
+    "register",
+    "select",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: importing karush must not cost scipy's and numpy's full start.
+    if name in _HOMES:
+        from importlib import import_module
+
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,187 @@
+"""Term families: one pattern repeated over index data, and the records by which the drivers know them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .pattern_cache import Pattern
+
+# Doubles of a block's buffers: half of a 32 kB first-level cache.
+_BUFFER = 2048
+_LONGEST_BLOCK = 128
+# Runs shorter than this on average are not worth a block of their own.
+_SHORTEST_RUN = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """One pattern over many elements.
+
+    Attributes
+    ----------
+    pattern : Pattern
+        The scalar function of k local variables and q parameters.
+    variables : ndarray of int32, shape (k, elements)
+        Which variable each local variable is.
+    rows : ndarray of int32, shape (elements,)
+        The row that each element adds to.
+    parameters : tuple of q ndarray of float64
+        Each of shape (elements,), or (1,) where it is the same for all.
+    weight : ndarray of float64, shape (elements,) or (1,), or None
+        Factor of each element; None: one.
+    """
+
+    pattern: Pattern
+    variables: np.ndarray
+    rows: np.ndarray
+    parameters: tuple[np.ndarray, ...] = ()
+    weight: np.ndarray | None = None
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return int(self.rows.size)
+
+    @property
+    def doubles(self) -> int:
+        """Buffer that the drivers need for one element: scale, locals, and the largest kernel's results."""
+        k, pairs = self.pattern.variables, len(self.pattern.hessian_pairs)
+        return 1 + k + self.pattern.parameters + max(1 + k, pairs + 2 * k)
+
+    @property
+    def width(self) -> int:
+        """Elements in a block."""
+        return max(1, min(_LONGEST_BLOCK, self.elements, max(8, _BUFFER // self.doubles)))
+
+
+class FamilyTable:
+    """The records of some families, as the drivers take them, with everything they point to.
+
+    Parameters
+    ----------
+    families : sequence of Family
+        What to describe.
+    targets : sequence of ndarray of int32, shape (targets, elements)
+        For each family where its results go, one sequence of positions a result.
+    """
+
+    def __init__(self, families: Sequence[Family], targets: Sequence[np.ndarray] | None = None) -> None:
+        from .family_kernels import FAMILY
+
+        self.families = families
+        self.records = np.zeros(len(families), dtype=FAMILY)
+        self._keep: list[np.ndarray] = []
+        self._known: set[str] = set()
+        for i, family in enumerate(families):
+            slots = [family.variables, family.rows[None, :]]
+            if targets is not None:
+                slots.append(targets[i])
+            self._describe(self.records[i], family, np.concatenate(slots))
+        self.workspace = max((f.width * f.doubles for f in families), default=1)
+
+    def require(self, kernel: str) -> None:
+        """See that the kernels "value", "gradient" or "hessian" of all families are compiled and in the records."""
+        if kernel not in self._known:
+            for record, family in zip(self.records, self.families, strict=True):
+                record[kernel] = family.pattern.address(kernel)
+            self._known.add(kernel)
+
+    def _describe(self, record: Any, family: Family, slots: np.ndarray) -> None:
+        starts = affine_blocks(slots, family.width)
+        base, stride = fit_blocks(slots, starts)
+        pairs = np.array(family.pattern.hessian_pairs, dtype=np.int64).ravel()
+        irregular = (stride == _table_mark()).any(axis=0)
+        tables = [
+            self._hold(slot.astype(np.int32)) if bent else 0
+            for slot, bent in zip(slots, irregular, strict=True)
+        ]
+        parameters = [np.ascontiguousarray(p, dtype=np.float64) for p in family.parameters]
+        record["variables"] = family.pattern.variables
+        record["parameters"] = len(parameters)
+        record["pairs"] = pairs.size // 2
+        record["pair_data"] = self._hold(pairs)
+        record["width"] = family.width
+        record["blocks"] = starts.size - 1
+        record["starts"] = self._hold(starts)
+        record["slots"] = slots.shape[0]
+        record["base"] = self._hold(base)
+        record["stride"] = self._hold(stride)
+        record["table"] = self._hold(np.array(tables, dtype=np.int64))
+        record["parameter_data"] = self._hold(np.array([self._hold(p) for p in parameters], dtype=np.int64))
+        record["parameter_stride"] = self._hold(
+            np.array([p.size == family.elements for p in parameters], np.int64)
+        )
+        if family.weight is not None:
+            weight = np.ascontiguousarray(family.weight, dtype=np.float64)
+            record["weight"] = self._hold(weight)
+            record["weight_stride"] = int(weight.size == family.elements)
+
+    def _hold(self, array: np.ndarray) -> int:
+        """Address of an array that lives as long as the table."""
+        self._keep.append(array)
+        return int(array.ctypes.data)
+
+
+def _table_mark() -> int:
+    from .family_kernels import TABLE
+
+    return int(TABLE)
+
+
+def affine_blocks(slots: np.ndarray, width: int) -> np.ndarray:
+    """Block boundaries: at the ends of the runs over which all slots are affine, where such runs are long.
+
+    Parameters
+    ----------
+    slots : ndarray of int, shape (slots, elements)
+        Integer sequences over the elements.
+    width : int
+        Longest block.
+
+    Returns
+    -------
+    ndarray of int64, shape (blocks + 1,)
+        First element of each block, and the number of elements.
+    """
+    elements = slots.shape[1]
+    uniform = np.append(np.arange(0, elements, width), elements).astype(np.int64)
+    if elements <= width:
+        return uniform
+    step = np.diff(slots, axis=1)
+    bend = np.flatnonzero((step[:, 1:] != step[:, :-1]).any(axis=0)) + 2
+    # A jump bends twice, on reaching the new run and on settling in it: only the first counts.
+    runs = np.concatenate([[0], bend[np.diff(bend, prepend=-1) > 1], [elements]])
+    if elements < _SHORTEST_RUN * (runs.size - 1):
+        return uniform
+    lengths = np.diff(runs)
+    blocks = -(-lengths // width)
+    within = np.arange(blocks.sum()) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    return np.append(np.repeat(runs[:-1], blocks) + within * width, elements).astype(np.int64)
+
+
+def fit_blocks(slots: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Base and stride of each slot in each block; the stride `family_kernels.TABLE` where it is not affine.
+
+    Returns
+    -------
+    base, stride : ndarray of int64, shape (blocks, slots)
+    """
+    first, length = starts[:-1], np.diff(starts)
+    base = slots[:, first].astype(np.int64)
+    following = slots[:, np.minimum(first + 1, slots.shape[1] - 1)].astype(np.int64)
+    stride = np.where(length > 1, following - base, 0)
+    for s, slot in enumerate(slots):
+        predicted = np.repeat(base[s] - stride[s] * first, length) + np.repeat(stride[s], length) * np.arange(
+            slot.size
+        )
+        wrong = (
+            np.add.reduceat((predicted != slot).astype(np.int64), first)
+            if slot.size
+            else np.zeros(0, np.int64)
+        )
+        stride[s, wrong > 0] = _table_mark()
+    return np.ascontiguousarray(base.T), np.ascontiguousarray(stride.T)

@@ -1,0 +1,556 @@
+"""The drivers of term families: compiled once, they know patterns by the address of their kernels.
+
+A *row function* F maps R^n to R^rows: ``F_r(x) = g_r(a_r(x))``, ``a_r = sum of terms + linear part - constant``. Its
+terms come in families (`FAMILY`): one pattern repeated over many elements. Elements are taken in blocks; what an
+element reads and where its results go are *slots*: integer sequences over the elements, stored as base and stride
+where they are affine within the block, as a table where they are not. Slot j < variables is the index of local
+variable j, slot ``variables`` is the row, further slots are positions in the Jacobian's or Hessian's values.
+
+Group functions g_r are families too: their variable is a_r, their row r, their position r.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import float64, from_dtype, int64, njit, types, void
+
+from .pointers import call_kernel, data_of, floats_at, int32s_at, int64s_at, offset
+
+TABLE = np.iinfo(np.int64).min  # the stride that says: not affine, look the position up in the slot's table
+CURVED = 2  # mark of a row whose group function has a second derivative; 1: a group without one
+
+FAMILY = np.dtype(
+    [
+        ("value", np.int64),  # addresses of the pattern's kernels
+        ("gradient", np.int64),
+        ("hessian", np.int64),
+        ("variables", np.int64),
+        ("parameters", np.int64),
+        ("pairs", np.int64),  # entries of the packed Hessian
+        ("pair_data", np.int64),  # -> int64[2 * pairs], local variables of each entry
+        ("width", np.int64),  # longest block; the stride of the block buffers
+        ("blocks", np.int64),
+        ("starts", np.int64),  # -> int64[blocks + 1], first element of each block
+        ("slots", np.int64),
+        ("base", np.int64),  # -> int64[blocks * slots]
+        ("stride", np.int64),  # -> int64[blocks * slots]
+        ("table", np.int64),  # -> int64[slots], addresses of int32[elements]
+        ("parameter_data", np.int64),  # -> int64[parameters], addresses of float64[elements] or float64[1]
+        ("parameter_stride", np.int64),  # -> int64[parameters], 1 or 0
+        ("weight", np.int64),  # -> float64[elements] or float64[1]; 0 where all weights are one
+        ("weight_stride", np.int64),
+    ]
+)
+
+ROWS = np.dtype(
+    [
+        ("count", np.int64),
+        ("workspace", np.int64),  # doubles that a block of the largest family needs
+        ("linear", np.int64),  # number of linear coefficients
+        ("linear_row", np.int64),  # -> int32[linear]
+        ("linear_column", np.int64),  # -> int32[linear]
+        ("linear_value", np.int64),  # -> float64[linear]
+        ("linear_position", np.int64),  # -> int64[linear], positions in the Jacobian's values
+        ("constant", np.int64),  # -> float64[count], 0 where there is none
+        (
+            "grouped",
+            np.int64,
+        ),  # -> int64[count], 1 or CURVED where the row has a group; 0 where no row has one
+    ]
+)
+
+_FLOAT = types.Array(types.float64, 1, "C")
+_INT = types.Array(types.int64, 1, "C")
+_FAMILIES = types.Array(from_dtype(FAMILY), 1, "C")
+_ROWS = types.Array(from_dtype(ROWS), 1, "C")
+# Drivers that every solve calls have signatures; the others are compiled (and cached) when first called.
+_OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True}
+
+
+# Plain loops: numba's array expressions would add seconds of compilation.
+@njit(**_OPTIONS)
+def _clear(array):
+    for i in range(array.size):
+        array[i] = 0.0
+
+
+@njit(**_OPTIONS)
+def _scale(array, factors):
+    for i in range(array.size):
+        array[i] *= factors[i]
+
+
+@njit(**_OPTIONS)
+def _sum(array):
+    total = 0.0
+    for i in range(array.size):
+        total += array[i]
+    return total
+
+
+@njit(**_OPTIONS)
+def _fetch(source, target, base, stride, table, first, count):
+    """target[e] = source[slot[first + e]]."""
+    if stride == 1:
+        for e in range(count):
+            target[e] = source[base + e]
+    elif stride != TABLE:
+        for e in range(count):
+            target[e] = source[base + stride * e]
+    else:
+        position = int32s_at(table)
+        for e in range(count):
+            target[e] = source[position[first + e]]
+
+
+@njit(**_OPTIONS)
+def _spread(target, values, scale, base, stride, table, first, count):
+    """target[slot[first + e]] += scale[e] * values[e]."""
+    if stride == 1:
+        for e in range(count):
+            target[base + e] += scale[e] * values[e]
+    elif stride == 0:
+        total = 0.0
+        for e in range(count):
+            total += scale[e] * values[e]
+        target[base] += total
+    elif stride != TABLE:
+        for e in range(count):
+            target[base + stride * e] += scale[e] * values[e]
+    else:
+        position = int32s_at(table)
+        for e in range(count):
+            target[position[first + e]] += scale[e] * values[e]
+
+
+@njit(**_OPTIONS)
+def _fetch_slot(family, block, slot, first, count, source, target):
+    at = block * family.slots + slot
+    _fetch(
+        source,
+        target,
+        int64s_at(family.base)[at],
+        int64s_at(family.stride)[at],
+        int64s_at(family.table)[slot],
+        first,
+        count,
+    )
+
+
+@njit(**_OPTIONS)
+def _spread_slot(family, block, slot, first, count, values, scale, target):
+    at = block * family.slots + slot
+    _spread(
+        target,
+        values,
+        scale,
+        int64s_at(family.base)[at],
+        int64s_at(family.stride)[at],
+        int64s_at(family.table)[slot],
+        first,
+        count,
+    )
+
+
+@njit(**_OPTIONS)
+def _load_locals(family, block, first, count, x, local):
+    """Local variables of a block, then its parameters (uniform ones once, with the first block)."""
+    for j in range(family.variables):
+        _fetch_slot(family, block, j, first, count, x, offset(local, j * family.width))
+    for q in range(family.parameters):
+        target = offset(local, (family.variables + q) * family.width)
+        source = floats_at(int64s_at(family.parameter_data)[q])
+        if int64s_at(family.parameter_stride)[q] == 1:
+            for e in range(count):
+                target[e] = source[first + e]
+        elif block == 0:
+            for e in range(family.width):
+                target[e] = source[0]
+
+
+@njit(**_OPTIONS)
+def _load_weights(family, first, count, scale):
+    """scale[e] = weight of element e in its row."""
+    if family.weight == 0:
+        for e in range(count):
+            scale[e] = 1.0
+    else:
+        weight = floats_at(family.weight)
+        for e in range(count):
+            scale[e] = weight[(first + e) * family.weight_stride]
+
+
+@njit(**_OPTIONS)
+def _load_scale(family, block, first, count, row_weights, scale):
+    """scale[e] = weight of element e in its row, times the weight of that row."""
+    _fetch_slot(family, block, family.variables, first, count, row_weights, scale)
+    if family.weight != 0:
+        weight = floats_at(family.weight)
+        for e in range(count):
+            scale[e] *= weight[(first + e) * family.weight_stride]
+
+
+@njit(**_OPTIONS)
+def _buffers(family, workspace):
+    """Pointers to the scales, the locals and the results of a block."""
+    scale = data_of(workspace)
+    local = offset(scale, family.width)
+    return scale, local, offset(local, (family.variables + family.parameters) * family.width)
+
+
+@njit(**_OPTIONS)
+def _add_values(families, x, workspace, target):
+    """target[row] += weight * term."""
+    for f in range(families.size):
+        family = families[f]
+        scale, local, out = _buffers(family, workspace)
+        starts = int64s_at(family.starts)
+        for block in range(family.blocks):
+            first, count = starts[block], starts[block + 1] - starts[block]
+            _load_locals(family, block, first, count, x, local)
+            call_kernel(family.value, count, family.width, local, out)
+            _load_weights(family, first, count, scale)
+            _spread_slot(family, block, family.variables, first, count, out, scale, target)
+
+
+@njit(**_OPTIONS)
+def _add_gradients(families, x, row_weights, workspace, values, target):
+    """values[row] += weight * term, target[variable] += row weight * weight * derivative."""
+    for f in range(families.size):
+        family = families[f]
+        scale, local, out = _buffers(family, workspace)
+        starts = int64s_at(family.starts)
+        for block in range(family.blocks):
+            first, count = starts[block], starts[block + 1] - starts[block]
+            _load_locals(family, block, first, count, x, local)
+            call_kernel(family.gradient, count, family.width, local, out)
+            _load_weights(family, first, count, scale)
+            _spread_slot(family, block, family.variables, first, count, out, scale, values)
+            _load_scale(family, block, first, count, row_weights, scale)
+            for j in range(family.variables):
+                slope = offset(out, (1 + j) * family.width)
+                _spread_slot(family, block, j, first, count, slope, scale, target)
+
+
+@njit(**_OPTIONS)
+def _add_jacobian(families, x, workspace, target):
+    """target[position] += weight * derivative; the positions' slots follow the row's."""
+    for f in range(families.size):
+        family = families[f]
+        scale, local, out = _buffers(family, workspace)
+        starts = int64s_at(family.starts)
+        for block in range(family.blocks):
+            first, count = starts[block], starts[block + 1] - starts[block]
+            _load_locals(family, block, first, count, x, local)
+            call_kernel(family.gradient, count, family.width, local, out)
+            _load_weights(family, first, count, scale)
+            for j in range(family.variables):
+                slope = offset(out, (1 + j) * family.width)
+                _spread_slot(family, block, family.variables + 1 + j, first, count, slope, scale, target)
+
+
+@njit(**_OPTIONS)
+def _add_directional(families, x, v, workspace, target):
+    """target[row] += weight * derivative along v."""
+    for f in range(families.size):
+        family = families[f]
+        scale, local, out = _buffers(family, workspace)
+        starts = int64s_at(family.starts)
+        for block in range(family.blocks):
+            first, count = starts[block], starts[block + 1] - starts[block]
+            _load_locals(family, block, first, count, x, local)
+            call_kernel(family.gradient, count, family.width, local, out)
+            for e in range(count):
+                out[e] = 0.0  # the term's value is not needed: its place holds the sum
+            for j in range(family.variables):
+                slope, direction = offset(out, (1 + j) * family.width), offset(local, j * family.width)
+                _fetch_slot(family, block, j, first, count, v, direction)
+                for e in range(count):
+                    out[e] += slope[e] * direction[e]
+            _load_weights(family, first, count, scale)
+            _spread_slot(family, block, family.variables, first, count, out, scale, target)
+
+
+@njit(**_OPTIONS)
+def _add_hessian(families, x, row_weights, workspace, target):
+    """target[position] += row weight * weight * second derivative."""
+    for f in range(families.size):
+        family = families[f]
+        if family.pairs == 0:
+            continue
+        scale, local, out = _buffers(family, workspace)
+        starts = int64s_at(family.starts)
+        for block in range(family.blocks):
+            first, count = starts[block], starts[block + 1] - starts[block]
+            _load_locals(family, block, first, count, x, local)
+            call_kernel(family.hessian, count, family.width, local, out)
+            _load_scale(family, block, first, count, row_weights, scale)
+            for l in range(family.pairs):
+                curvature = offset(out, l * family.width)
+                _spread_slot(family, block, family.variables + 1 + l, first, count, curvature, scale, target)
+
+
+@njit(**_OPTIONS)
+def _add_hessian_product(families, x, v, row_weights, workspace, target):
+    """target[variable] += row weight * weight * (second derivatives times v)."""
+    for f in range(families.size):
+        family = families[f]
+        if family.pairs == 0:
+            continue
+        scale, local, out = _buffers(family, workspace)
+        pair = int64s_at(family.pair_data)
+        starts = int64s_at(family.starts)
+        direction = offset(out, family.pairs * family.width)
+        product = offset(direction, family.variables * family.width)
+        for block in range(family.blocks):
+            first, count = starts[block], starts[block + 1] - starts[block]
+            _load_locals(family, block, first, count, x, local)
+            call_kernel(family.hessian, count, family.width, local, out)
+            for j in range(family.variables):
+                _fetch_slot(family, block, j, first, count, v, offset(direction, j * family.width))
+                clear = offset(product, j * family.width)
+                for e in range(count):
+                    clear[e] = 0.0
+            for l in range(family.pairs):
+                a, b = pair[2 * l], pair[2 * l + 1]
+                curvature = offset(out, l * family.width)
+                to_a, from_b = offset(product, a * family.width), offset(direction, b * family.width)
+                for e in range(count):
+                    to_a[e] += curvature[e] * from_b[e]
+                if a != b:
+                    to_b, from_a = offset(product, b * family.width), offset(direction, a * family.width)
+                    for e in range(count):
+                        to_b[e] += curvature[e] * from_a[e]
+            _load_scale(family, block, first, count, row_weights, scale)
+            for j in range(family.variables):
+                _spread_slot(family, block, j, first, count, offset(product, j * family.width), scale, target)
+
+
+@njit(**_OPTIONS)
+def _arguments(rows, terms, x, workspace):
+    """The group arguments a = sum of terms + linear part - constant."""
+    a = np.zeros(rows.count)
+    target = data_of(a)
+    _add_values(terms, x, workspace, target)
+    _add_linear(rows, x, target)
+    return a
+
+
+@njit(**_OPTIONS)
+def _add_linear(rows, x, target):
+    row, column = int32s_at(rows.linear_row), int32s_at(rows.linear_column)
+    value = floats_at(rows.linear_value)
+    for l in range(rows.linear):
+        target[row[l]] += value[l] * x[column[l]]
+    if rows.constant != 0:
+        constant = floats_at(rows.constant)
+        for r in range(rows.count):
+            target[r] -= constant[r]
+
+
+@njit(**_OPTIONS)
+def _add_linear_transposed(rows, row_weights, target):
+    row, column = int32s_at(rows.linear_row), int32s_at(rows.linear_column)
+    value = floats_at(rows.linear_value)
+    for l in range(rows.linear):
+        target[column[l]] += value[l] * row_weights[row[l]]
+
+
+@njit(**_OPTIONS)
+def _apply_groups(rows, groups, a, workspace):
+    """F = g(a)."""
+    if rows.grouped == 0:
+        return a
+    grouped = int64s_at(rows.grouped)
+    result = np.empty(rows.count)
+    for r in range(rows.count):
+        result[r] = 0.0 if grouped[r] else a[r]
+    _add_values(groups, data_of(a), workspace, data_of(result))
+    return result
+
+
+@njit(**_OPTIONS)
+def _group_slopes(rows, groups, a, workspace):
+    """g'(a)."""
+    grouped = int64s_at(rows.grouped)
+    slopes = np.empty(rows.count)
+    for r in range(rows.count):
+        slopes[r] = 0.0 if grouped[r] else 1.0
+    unit, unused = np.ones(rows.count), np.zeros(rows.count)
+    _add_gradients(groups, data_of(a), data_of(unit), workspace, data_of(unused), data_of(slopes))
+    return slopes
+
+
+@njit(**_OPTIONS)
+def _group_curvatures(rows, groups, a, workspace):
+    """g''(a)."""
+    unit, curvatures = np.ones(rows.count), np.zeros(rows.count)
+    _add_hessian(groups, data_of(a), data_of(unit), workspace, data_of(curvatures))
+    return curvatures
+
+
+@njit(**_OPTIONS)
+def _through_groups(rows, terms, groups, x, w, workspace):
+    """The weights of the terms' rows under weights w of the rows: w g'(a)."""
+    if rows.grouped == 0:
+        return w
+    slopes = _group_slopes(rows, groups, _arguments(rows, terms, x, workspace), workspace)
+    _scale(slopes, w)
+    return slopes
+
+
+@njit(void(_ROWS, _FAMILIES, _FAMILIES, _FLOAT, _FLOAT), **_OPTIONS)
+def values(rows, terms, groups, x, out):
+    """F(x) into out."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    if r.grouped == 0:
+        _clear(out)
+        _add_values(terms, data_of(x), workspace, data_of(out))
+        _add_linear(r, data_of(x), data_of(out))
+    else:
+        result = _apply_groups(r, groups, _arguments(r, terms, data_of(x), workspace), workspace)
+        for i in range(r.count):
+            out[i] = result[i]
+
+
+@njit(float64(_ROWS, _FAMILIES, _FAMILIES, _FLOAT), **_OPTIONS)
+def total(rows, terms, groups, x):
+    """Sum of F(x) over the rows."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    a = _arguments(r, terms, data_of(x), workspace)
+    return _sum(_apply_groups(r, groups, a, workspace))
+
+
+@njit(float64(_ROWS, _FAMILIES, _FAMILIES, _FLOAT, _FLOAT), **_OPTIONS)
+def total_and_gradient(rows, terms, groups, x, out):
+    """Sum of F(x) over the rows; its gradient into out."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    point, target = data_of(x), data_of(out)
+    _clear(out)
+    a, weights = np.zeros(r.count), np.ones(r.count)
+    if r.grouped != 0:
+        a = _arguments(r, terms, point, workspace)
+        weights = _group_slopes(r, groups, a, workspace)
+        unused = np.zeros(r.count)
+        _add_gradients(terms, point, data_of(weights), workspace, data_of(unused), target)
+    else:
+        _add_gradients(terms, point, data_of(weights), workspace, data_of(a), target)
+        _add_linear(r, point, data_of(a))
+    _add_linear_transposed(r, data_of(weights), target)
+    return _sum(_apply_groups(r, groups, a, workspace))
+
+
+@njit(**_OPTIONS)
+def transposed_product(rows, terms, groups, x, w, out):
+    """F'(x)' w into out."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    _clear(out)
+    weights = _through_groups(r, terms, groups, data_of(x), w, workspace)
+    unused = np.zeros(r.count)
+    _add_gradients(terms, data_of(x), data_of(weights), workspace, data_of(unused), data_of(out))
+    _add_linear_transposed(r, data_of(weights), data_of(out))
+
+
+@njit(**_OPTIONS)
+def product(rows, terms, groups, x, v, out):
+    """F'(x) v into out."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    point = data_of(x)
+    _clear(out)
+    _add_directional(terms, point, data_of(v), workspace, data_of(out))
+    row, column = int32s_at(r.linear_row), int32s_at(r.linear_column)
+    value = floats_at(r.linear_value)
+    for l in range(r.linear):
+        out[row[l]] += value[l] * v[column[l]]
+    if r.grouped != 0:
+        _scale(out, _group_slopes(r, groups, _arguments(r, terms, point, workspace), workspace))
+
+
+@njit(**_OPTIONS)
+def _inner_jacobian(rows, terms, x, workspace, out):
+    """Values of a'(x) into out, whose positions the terms' slots name."""
+    _clear(out)
+    _add_jacobian(terms, x, workspace, data_of(out))
+    position, value = int64s_at(rows.linear_position), floats_at(rows.linear_value)
+    for l in range(rows.linear):
+        out[position[l]] += value[l]
+
+
+@njit(void(_ROWS, _FAMILIES, _FAMILIES, _FLOAT, _INT, _FLOAT), **_OPTIONS)
+def jacobian(rows, terms, groups, x, indptr, out):
+    """Values of F'(x) into out, in the CSR order of the pattern with row pointers indptr."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    point = data_of(x)
+    _inner_jacobian(r, terms, point, workspace, out)
+    if r.grouped != 0:
+        slopes = _group_slopes(r, groups, _arguments(r, terms, point, workspace), workspace)
+        for i in range(r.count):
+            for at in range(indptr[i], indptr[i + 1]):
+                out[at] *= slopes[i]
+
+
+@njit(void(_ROWS, _FAMILIES, _FAMILIES, _FLOAT, _FLOAT, _FLOAT), **_OPTIONS)
+def add_hessian(rows, terms, groups, x, w, out):
+    """Terms' part of the Hessian of w'F added to out, at the positions that the terms' slots name."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    weights = _through_groups(r, terms, groups, data_of(x), w, workspace)
+    _add_hessian(terms, data_of(x), data_of(weights), workspace, data_of(out))
+
+
+@njit(**_OPTIONS)
+def add_group_hessian(rows, terms, groups, x, w, indptr, positions, out):
+    """The part ``sum w g'' (grad a)(grad a)'`` of the Hessian of w'F added to out.
+
+    ``indptr`` are the row pointers of a'(x), whose positions the terms' slots name. ``positions`` holds, row after
+    row for the rows with a curved group, where the products of entries k >= l of grad a go.
+    """
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    point = data_of(x)
+    curvatures = _group_curvatures(r, groups, _arguments(r, terms, point, workspace), workspace)
+    slopes = np.empty(indptr[r.count])
+    _inner_jacobian(r, terms, point, workspace, slopes)
+    grouped = int64s_at(r.grouped)
+    at = 0
+    for i in range(r.count):
+        if grouped[i] != CURVED:
+            continue
+        factor = w[i] * curvatures[i]
+        for k in range(indptr[i], indptr[i + 1]):
+            scaled = factor * slopes[k]
+            for l in range(indptr[i], k + 1):
+                out[positions[at]] += scaled * slopes[l]
+                at += 1
+
+
+@njit(**_OPTIONS)
+def add_hessian_product(rows, terms, groups, x, v, w, out):
+    """(Hessian of w'F) v added to out."""
+    r = rows[0]
+    workspace = np.empty(r.workspace)
+    point, direction = data_of(x), data_of(v)
+    if r.grouped == 0:
+        _add_hessian_product(terms, point, direction, data_of(w), workspace, data_of(out))
+        return
+    a = _arguments(r, terms, point, workspace)
+    weights = _group_slopes(r, groups, a, workspace)
+    _scale(weights, w)
+    _add_hessian_product(terms, point, direction, data_of(weights), workspace, data_of(out))
+    along = np.zeros(r.count)
+    _add_directional(terms, point, direction, workspace, data_of(along))
+    row, column = int32s_at(r.linear_row), int32s_at(r.linear_column)
+    value = floats_at(r.linear_value)
+    for l in range(r.linear):
+        along[row[l]] += value[l] * v[column[l]]
+    _scale(along, w)
+    _scale(along, _group_curvatures(r, groups, a, workspace))
+    unused = np.zeros(r.count)
+    _add_gradients(terms, point, data_of(along), workspace, data_of(unused), data_of(out))
+    _add_linear_transposed(r, data_of(along), data_of(out))

@@ -1,0 +1,400 @@
+"""The registry: problems by name, from the native collection and from other sources.
+
+A plain name is native; ``source:NAME`` names another source. Nothing is built, and no collection is imported, before
+it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from .model import Model
+from .nlp import NLP
+
+ConstraintKind = Literal["none", "bounds", "equalities", "inequalities"]
+_KINDS: tuple[ConstraintKind, ...] = ("none", "bounds", "equalities", "inequalities")
+
+
+class Entry(Protocol):
+    """What the registry knows of a problem without building it."""
+
+    @property
+    def name(self) -> str:
+        """Full name, with the source's prefix where it is not native."""
+
+    @property
+    def classification(self) -> str:
+        """CUTEst classification string, or ""."""
+
+    @property
+    def collection(self) -> str:
+        """The family or source it stands in."""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from."""
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+
+    @property
+    def optimum(self) -> float | None:
+        """Best known value at the default sizes."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Keywords of `get` with their defaults."""
+
+    @property
+    def dimensions(self) -> tuple[int, int]:
+        """(n, m) at the default sizes."""
+
+    @property
+    def constraint_kinds(self) -> frozenset[ConstraintKind]:
+        """Which kinds of constraints there are; {"none"} where there are none."""
+
+    def build(self, **sizes: Any) -> NLP:
+        """The problem itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class NativeEntry:
+    """A problem of the native collection: a function that fills a `Model`."""
+
+    name: str
+    classification: str
+    source: str
+    collection: str
+    builder: Callable[..., None]
+    best: float | Callable[..., float | None] | None = None
+
+    @property
+    def summary(self) -> str:
+        """First line of the builder's docstring."""
+        return (inspect.getdoc(self.builder) or "").partition("\n")[0]
+
+    @cached_property
+    def sizes(self) -> dict[str, Any]:
+        """Keywords with their defaults."""
+        parameters = list(inspect.signature(self.builder).parameters.values())[1:]
+        return {p.name: p.default for p in parameters}
+
+    @property
+    def optimum(self) -> float | None:
+        """Best known value at the default sizes."""
+        return self._optimum(self.sizes)
+
+    @property
+    def dimensions(self) -> tuple[int, int]:
+        """(n, m) at the default sizes."""
+        bounds = self._bounds
+        return bounds.x0.size, bounds.cl.size
+
+    @cached_property
+    def constraint_kinds(self) -> frozenset[ConstraintKind]:
+        """Which kinds of constraints there are."""
+        bounds = self._bounds
+        equal = bounds.cl == bounds.cu
+        found: set[ConstraintKind] = set()
+        if np.isfinite(bounds.lb).any() or np.isfinite(bounds.ub).any():
+            found.add("bounds")
+        if equal.any():
+            found.add("equalities")
+        if not equal.all():
+            found.add("inequalities")
+        return frozenset(found or {"none"})
+
+    def build(self, **sizes: Any) -> NLP:
+        """The problem at the given sizes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where a keyword is unknown, or its value is not of its default's type or not positive.
+        """
+        sizes = self._checked(sizes)
+        model = Model(self.name)
+        self.builder(model, **sizes)
+        return model.build(
+            classification=self.classification,
+            optimum=self._optimum({**self.sizes, **sizes}),
+            source=self.source,
+        )
+
+    @cached_property
+    def _bounds(self) -> Any:
+        model = Model(self.name, trace=False)
+        self.builder(model)
+        return model.dimensions()
+
+    def _optimum(self, sizes: dict[str, Any]) -> float | None:
+        if callable(self.best):
+            return self.best(**sizes)
+        return self.best if sizes == self.sizes else None
+
+    def _checked(self, sizes: dict[str, Any]) -> dict[str, Any]:
+        for key, value in sizes.items():
+            if key not in self.sizes:
+                takes = ", ".join(f"{k}={v!r}" for k, v in self.sizes.items()) or "no sizes"
+                raise TypeError(
+                    f"{self.name} has no size {key!r}{_nearest(key, self.sizes)}; it takes {takes}"
+                )
+            default = self.sizes[key]
+            if isinstance(default, int) and not isinstance(default, bool):
+                if not isinstance(value, int | np.integer) or isinstance(value, bool):
+                    raise TypeError(f"{key} of {self.name} must be an int, not {value!r}")
+                if value < 1:
+                    raise ValueError(f"{key} of {self.name} must be positive, not {value!r}")
+        return sizes
+
+
+class Source(Protocol):
+    """Somewhere that problems come from."""
+
+    def entries(self) -> Iterator[Entry]:
+        """All its problems."""
+
+    def entry(self, name: str) -> Entry:
+        """The problem of this name (without prefix); KeyError where there is none."""
+
+
+_native: dict[str, NativeEntry] = {}
+
+
+def register(
+    *,
+    classification: str,
+    optimum: float | Callable[..., float | None] | None = None,
+    source: str = "",
+    name: str | None = None,
+    collection: str | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function that fills a `Model` as a problem.
+
+    Parameters
+    ----------
+    classification : str
+        CUTEst classification string, such as "OOR2-AY-4-2".
+    optimum : float or callable, optional
+        Best known value at the default sizes, or a function of the sizes.
+    source : str
+        Where the problem comes from.
+    name : str, optional
+        The problem's name; by default the function's in upper case.
+    collection : str, optional
+        Its family; by default the module's name.
+
+    Raises
+    ------
+    ValueError
+        Where the name is taken by another function.
+    """
+
+    def decorate(builder: Callable[..., None]) -> Callable[..., None]:
+        title = name or builder.__name__.upper()
+        family = collection or _family(builder.__module__)
+        known = _native.get(title)
+        if known is not None and known.builder.__qualname__ != builder.__qualname__:
+            raise ValueError(f"a problem named {title} is registered already, by {known.builder.__module__}")
+        _native[title] = NativeEntry(title, classification, source, family, builder, optimum)
+        return builder
+
+    return decorate
+
+
+def get(name: str, **sizes: Any) -> NLP:
+    """Build a problem by name.
+
+    Parameters
+    ----------
+    name : str
+        "HS71" for a native problem, "s2mpj:HS71" for one of another source. Case does not matter.
+    **sizes
+        Sizes and other keywords of the problem.
+
+    Returns
+    -------
+    NLP
+
+    Raises
+    ------
+    KeyError
+        Where there is no such problem; the message lists the nearest names.
+    """
+    return find(name).build(**sizes)
+
+
+def find(name: str) -> Entry:
+    """The registry's entry of a problem, unbuilt; errors as in `get`."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {type(name).__name__}")
+    prefix, _, bare = name.rpartition(":")
+    source = _source(prefix or "native")
+    try:
+        return source.entry(bare)
+    except KeyError:
+        known = [entry.name for entry in source.entries()]
+        raise UnknownProblemError(f"there is no problem {name!r}{_nearest(name.upper(), known)}") from None
+
+
+class UnknownProblemError(KeyError):
+    """No problem or source has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def select(
+    *,
+    constraints: ConstraintKind | Collection[ConstraintKind] | None = None,
+    n: tuple[float, float] | None = None,
+    m: tuple[float, float] | None = None,
+    classification: str | None = None,
+    collection: str | None = None,
+) -> list[Entry]:
+    """Choose problems without building them.
+
+    Parameters
+    ----------
+    constraints : {"none", "bounds", "equalities", "inequalities"} or collection of these
+        Problems that have exactly these kinds of constraints ("bounds" alone: bounds and nothing else).
+    n, m : (low, high)
+        Ranges, ends included, of the numbers of variables and constraints at the default sizes.
+    classification : str
+        Pattern for the CUTEst string with ``*`` and ``?``, such as "S*" or "?UR2-*".
+    collection : str
+        "native" (the default), the name of a native family such as "hock_schittkowski", or of a source ("s2mpj").
+
+    Returns
+    -------
+    list of Entry
+        In the order of their names, numbers within them counted as such.
+    """
+    wanted = _wanted_kinds(constraints)
+    found: list[Entry] = []
+    for entry in _entries(collection):
+        if classification is not None and not fnmatch.fnmatchcase(
+            entry.classification, classification.upper()
+        ):
+            continue
+        if n is not None and not n[0] <= entry.dimensions[0] <= n[1]:
+            continue
+        if m is not None and not m[0] <= entry.dimensions[1] <= m[1]:
+            continue
+        if wanted is not None and entry.constraint_kinds != wanted:
+            continue
+        found.append(entry)
+    return sorted(found, key=lambda entry: _natural(entry.name))
+
+
+def collections() -> list[str]:
+    """Names that `select` takes as collection: families of the native collection and other sources."""
+    return [
+        "native",
+        *sorted({e.collection for e in _loaded_native().values()}),
+        *sorted(set(_SOURCES) - {"native"}),
+    ]
+
+
+def _wanted_kinds(constraints: Any) -> frozenset[ConstraintKind] | None:
+    if constraints is None:
+        return None
+    wanted = frozenset([constraints] if isinstance(constraints, str) else constraints)
+    unknown = wanted - set(_KINDS)
+    if unknown:
+        raise ValueError(f"constraints holds {sorted(unknown)}; it takes {', '.join(_KINDS)}")
+    return wanted
+
+
+def _entries(collection: str | None) -> list[Entry]:
+    if collection is None or collection == "native":
+        return list(_loaded_native().values())
+    if collection in _SOURCES:
+        return list(_source(collection).entries())
+    entries: list[Entry] = [e for e in _loaded_native().values() if e.collection == collection]
+    if not entries:
+        raise UnknownProblemError(
+            f"there is no collection {collection!r}{_nearest(collection, collections())}"
+        )
+    return entries
+
+
+class _Native:
+    def entries(self) -> Iterator[Entry]:
+        return iter(_loaded_native().values())
+
+    def entry(self, name: str) -> Entry:
+        return _loaded_native()[name.upper()]
+
+
+def _s2mpj() -> Source:
+    from .s2mpj import S2MPJSource
+
+    return S2MPJSource()
+
+
+_SOURCES: dict[str, Callable[[], Source]] = {"native": _Native, "s2mpj": _s2mpj}
+
+
+def _source(prefix: str) -> Source:
+    if prefix not in _SOURCES:
+        known = ", ".join(sorted(_SOURCES))
+        raise UnknownProblemError(
+            f"there is no source {prefix!r}{_nearest(prefix, _SOURCES)}; sources: {known}"
+        )
+    return _SOURCES[prefix]()
+
+
+_loaded = False
+
+
+def _loaded_native() -> dict[str, NativeEntry]:
+    """The native collection and the plug-ins' problems, imported at the first request."""
+    global _loaded
+    if not _loaded:
+        from importlib.metadata import entry_points
+
+        from . import collection
+
+        for module in pkgutil.walk_packages(collection.__path__, collection.__name__ + "."):
+            importlib.import_module(module.name)
+        for plugin in entry_points(group="karush.problems"):
+            plugin.load()
+        _loaded = True
+    return _native
+
+
+def _family(module: str) -> str:
+    """The collection's name from a module's: the first part below the collection package."""
+    _, marker, tail = module.partition(".collection.")
+    return tail.partition(".")[0] if marker else module.rpartition(".")[2]
+
+
+def _nearest(name: str, known: Any) -> str:
+    by_folded = {str(k).upper(): str(k) for k in known}
+    near = [by_folded[k] for k in difflib.get_close_matches(name.upper(), list(by_folded), n=3)]
+    return f" (did you mean {', '.join(near)}?)" if near else ""
+
+
+def _natural(name: str) -> list[Any]:
+    parts, digits = [], ""
+    for character in name + " ":
+        if character.isdigit():
+            digits += character
+            continue
+        if digits:
+            parts.append((0, int(digits), ""))
+            digits = ""
+        parts.append((1, 0, character))
+    return parts

@@ -1,0 +1,205 @@
+"""Row functions: F_r(x) = g_r(a_r(x)), a_r = terms of families + linear part - constant, on compiled drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from .families import Family, FamilyTable
+from .nlp import IndexVector, Vector
+from .sparse_patterns import merge_entries, row_products
+
+_ALL_KERNELS = ("value", "gradient", "hessian")
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPart:
+    """Coefficients of the rows' linear parts in coordinate form, duplicates allowed (they add)."""
+
+    row: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    column: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    value: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+class RowFunction:
+    """F : R^n -> R^count with its derivatives in fixed sparse patterns.
+
+    Parameters
+    ----------
+    n, count : int
+        Numbers of variables and of rows.
+    families : sequence of Family
+        The terms.
+    linear : LinearPart
+        The linear parts.
+    constant : ndarray, shape (count,), or None
+        Subtracted from the group arguments; None: zero.
+    groups : sequence of Family
+        Group functions, as families over the rows: the local variable is the row's argument. A row without one
+        has the identity.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        count: int,
+        families: Sequence[Family],
+        linear: LinearPart | None = None,
+        constant: Vector | None = None,
+        groups: Sequence[Family] = (),
+    ) -> None:
+        self.n, self.count = n, count
+        self.families = tuple(f for f in families if f.elements)
+        self.groups = tuple(g for g in groups if g.elements)
+        self.linear = linear or LinearPart()
+        self.constant = constant if constant is not None and np.any(constant) else None
+        self._keep: list[np.ndarray] = []
+        self._drivers: dict[str, Callable[..., Any]] = {}
+        self._terms = FamilyTable(self.families)
+        # The group kernels' results go to the row itself: its slot serves as target too.
+        self._groups = FamilyTable(self.groups, [g.rows[None, :] for g in self.groups])
+        self._rows = self._describe_rows()
+        self._hessian_terms: FamilyTable | None = None
+        self._group_positions = np.zeros(0, np.int64)
+
+    @cached_property
+    def linear_rows(self) -> np.ndarray:
+        """Mask of the rows that are affine functions of x, shape (count,)."""
+        curved = np.zeros(self.count, dtype=bool)
+        for family in (*self.families, *self.groups):
+            if not family.pattern.is_linear:
+                curved[family.rows] = True
+        return ~curved
+
+    def values(self, x: Vector, out: Vector) -> None:
+        """F(x) into out, shape (count,)."""
+        self._call("values", ("value",), x, out)
+
+    def total(self, x: Vector) -> float:
+        """Sum of F(x)."""
+        return float(self._call("total", ("value",), x))
+
+    def total_and_gradient(self, x: Vector, out: Vector) -> float:
+        """Sum of F(x); its gradient into out, shape (n,)."""
+        return float(self._call("total_and_gradient", ("value", "gradient"), x, out))
+
+    def transposed_product(self, x: Vector, w: Vector, out: Vector) -> None:
+        """F'(x)' w into out, shape (n,)."""
+        self._call("transposed_product", ("value", "gradient"), x, w, out)
+
+    def product(self, x: Vector, v: Vector, out: Vector) -> None:
+        """F'(x) v into out, shape (count,)."""
+        self._call("product", ("value", "gradient"), x, v, out)
+
+    def add_hessian_product(self, x: Vector, v: Vector, w: Vector, out: Vector) -> None:
+        """(Hessian of w'F) v added to out, shape (n,)."""
+        self._call("add_hessian_product", _ALL_KERNELS, x, v, w, out)
+
+    def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """(indptr, indices) of F'(x) in CSR form."""
+        return self._jacobian[:2]
+
+    def jacobian(self, x: Vector, out: Vector) -> None:
+        """Values of F'(x) into out, in the order of `jacobian_structure`."""
+        indptr, _, terms = self._jacobian
+        self._call("jacobian", ("value", "gradient"), x, indptr, out, terms=terms)
+
+    def hessian_entries(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Coordinates (row >= column), in pieces, of everything that adds to the Hessian of w'F."""
+        rows, columns = [], []
+        for family in self.families:
+            for a, b in family.pattern.hessian_pairs:
+                i, j = family.variables[a], family.variables[b]
+                rows.append(np.maximum(i, j))
+                columns.append(np.minimum(i, j))
+        if self._curved.size:
+            indptr, indices, _ = self._jacobian
+            larger, smaller = row_products(indptr, indices, self._curved)
+            rows.append(larger)
+            columns.append(smaller)
+        return rows, columns
+
+    def place_hessian(self, positions: Sequence[np.ndarray]) -> None:
+        """Take the places, in the values of the whole Hessian, of the pieces of `hessian_entries`."""
+        pieces = list(positions)
+        if self._curved.size:
+            self._group_positions = pieces.pop().astype(np.int64)
+        targets = []
+        for family in self.families:
+            pairs = len(family.pattern.hessian_pairs)
+            targets.append(np.array(pieces[:pairs], dtype=np.int32).reshape(pairs, family.elements))
+            del pieces[:pairs]
+        self._hessian_terms = FamilyTable(self.families, targets)
+        self._drivers.pop("add_hessian", None)
+
+    def add_hessian(self, x: Vector, w: Vector, out: Vector) -> None:
+        """Values of the Hessian of w'F added to out, at the places given to `place_hessian`."""
+        if self._hessian_terms is None:
+            raise RuntimeError("place_hessian must be called before add_hessian")
+        kernels = _ALL_KERNELS if self.groups else ("hessian",)
+        self._call("add_hessian", kernels, x, w, out, terms=self._hessian_terms)
+        if self._curved.size:
+            indptr, _, terms = self._jacobian
+            positions = self._group_positions
+            self._call("add_group_hessian", kernels, x, w, indptr, positions, out, terms=terms)
+
+    @cached_property
+    def _curved(self) -> np.ndarray:
+        """Rows whose group function has a second derivative."""
+        rows = [g.rows for g in self.groups if not g.pattern.is_linear]
+        return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+
+    @cached_property
+    def _jacobian(self) -> tuple[IndexVector, IndexVector, FamilyTable]:
+        rows = [np.broadcast_to(f.rows, f.variables.shape).ravel() for f in self.families]
+        columns = [f.variables.ravel() for f in self.families]
+        indptr, indices, positions = merge_entries(
+            [*rows, self.linear.row], [*columns, self.linear.column], (self.count, self.n)
+        )
+        self._rows["linear_position"] = self._hold(positions.pop().astype(np.int64))
+        targets = [p.reshape(f.variables.shape) for p, f in zip(positions, self.families, strict=True)]
+        return indptr, indices, FamilyTable(self.families, targets)
+
+    def _describe_rows(self) -> np.ndarray:
+        from .family_kernels import CURVED, ROWS
+
+        rows = np.zeros(1, dtype=ROWS)
+        rows["count"] = self.count
+        rows["workspace"] = max(self._terms.workspace, self._groups.workspace)
+        rows["linear"] = self.linear.row.size
+        rows["linear_row"] = self._hold(np.ascontiguousarray(self.linear.row, dtype=np.int32))
+        rows["linear_column"] = self._hold(np.ascontiguousarray(self.linear.column, dtype=np.int32))
+        rows["linear_value"] = self._hold(np.ascontiguousarray(self.linear.value, dtype=np.float64))
+        if self.constant is not None:
+            rows["constant"] = self._hold(np.ascontiguousarray(self.constant, dtype=np.float64))
+        if self.groups:
+            marks = np.zeros(self.count, dtype=np.int64)
+            for group in self.groups:
+                marks[group.rows] = 1 if group.pattern.is_linear else CURVED
+            rows["grouped"] = self._hold(marks)
+        return rows
+
+    def _hold(self, array: np.ndarray) -> int:
+        self._keep.append(array)
+        return int(array.ctypes.data)
+
+    def _call(
+        self, driver: str, kernels: tuple[str, ...], *arguments: Any, terms: FamilyTable | None = None
+    ) -> Any:
+        call = self._drivers.get(driver)
+        if call is None:
+            call = self._drivers[driver] = self._prepare(driver, kernels, terms or self._terms)
+        return call(*arguments)
+
+    def _prepare(self, driver: str, kernels: tuple[str, ...], terms: FamilyTable) -> Callable[..., Any]:
+        """The driver with its records bound, and the kernels that it calls compiled."""
+        from . import family_kernels
+
+        for kernel in kernels:
+            terms.require(kernel)
+            self._groups.require(kernel)
+        return partial(getattr(family_kernels, driver), self._rows, terms.records, self._groups.records)
