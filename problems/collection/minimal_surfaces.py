@@ -22,11 +22,13 @@ def _area(model: Model, x: Variables) -> None:
     """Surface area over a square grid, one term a cell from its two diagonals."""
     cells = (x.shape[0] - 1) ** 2
     model.minimize(
-        lambda a, b, c, d: np.sqrt(1 + cells / 2 * ((a - b) ** 2 + (c - d) ** 2)) / cells,
+        lambda m, a, b, c, d: np.sqrt(1 + m / 2 * ((a - b) ** 2 + (c - d) ** 2)),
+        float(cells),
         x[:-1, :-1],
         x[1:, 1:],
         x[1:, :-1],
         x[:-1, 1:],
+        weight=1 / cells,
     )
 
 
@@ -107,7 +109,7 @@ def fminsrf2(model: Model, p: int = 75) -> None:
     """Minimal surface with a free boundary, its middle drawn to 0: the answer is the plane 0."""
     x = model.variables((p, p), start=_frame(p, _plane(p))[0])
     _area(model, x)
-    model.minimize(lambda a: a**2 / p**2, x[p // 2 - 1, p // 2 - 1])
+    model.minimize(lambda a: a**2, x[p // 2 - 1, p // 2 - 1], weight=1 / p**2)
 
 
 @register(
@@ -137,10 +139,13 @@ def minsurfo(model: Model, nx: int = 5, ny: int = 10) -> None:
         (v[1:, 1:], v[:-1, 1:], v[1:, :-1]),
     ):
         model.minimize(
-            lambda c, a, b: hx * hy / 2 * np.sqrt(1 + ((a - c) / hx) ** 2 + ((b - c) / hy) ** 2),
+            lambda h, k, c, a, b: np.sqrt(1 + ((a - c) / h) ** 2 + ((b - c) / k) ** 2),
+            hx,
+            hy,
             point,
             along,
             across,
+            weight=hx * hy / 2,
         )
 
 
@@ -165,11 +170,12 @@ def ssc(model: Model, nx: int = 70, ny: int = 70) -> None:
         (x[1:, 1:], x[:-1, 1:], x[1:, :-1]),
     ):
         model.minimize(
-            lambda c, a, b: (
-                hy / (4 * hx) * (a - c) ** 2
-                + hx / (4 * hy) * (b - c) ** 2
-                - hx * hy / 3 * (np.exp(c) + np.exp(a) + np.exp(b))
+            lambda p, q, r, c, a, b: (
+                p * (a - c) ** 2 + q * (b - c) ** 2 - r * (np.exp(c) + np.exp(a) + np.exp(b))
             ),
+            hy / (4 * hx),
+            hx / (4 * hy),
+            hx * hy / 3,
             point,
             along,
             across,

@@ -167,7 +167,7 @@ def dtoc3(model: Model, n: int = 5000) -> None:
     s = 1.0 / n
     x = model.variables(n - 1)
     y = model.variables((n, 2), **_initial(n, [15.0, 5.0]))
-    model.minimize(lambda a, b, u: s / 2 * (2 * a**2 + b**2 + 6 * u**2), y[1:, 0], y[1:, 1], x)
+    model.minimize(lambda a, b, u: 2 * a**2 + b**2 + 6 * u**2, y[1:, 0], y[1:, 1], x, weight=s / 2)
     step = model.constraints((n - 1, 2), lower=0, upper=0)
     step.add_linear(-1.0, y[1:])
     step.add_linear(1.0, y[:-1])
@@ -194,12 +194,12 @@ def dtoc4(model: Model, n: int = 5000) -> None:
     x = model.variables(n - 1)
     y = model.variables((n, 2), **_initial(n, [0.0, 1.0]))
     ends = np.where((np.arange(n) == 0) | (np.arange(n) == n - 1), 0.5, 1.0)
-    model.minimize(lambda w, a, b: h5 * w * (a**2 + b**2), ends, y[:, 0], y[:, 1])
-    model.minimize(lambda u: h5 * u**2, x)
+    model.minimize(lambda a, b: a**2 + b**2, y[:, 0], y[:, 1], weight=h5 * ends)
+    model.minimize(lambda u: u**2, x, weight=h5)
     step = model.constraints((n - 1, 2), lower=0, upper=0)
     step.add_linear(-1.0, y[1:])
     step.add_linear(1.0, y[:-1])
-    step[:, 0].add(lambda a, b, u: h5 * (a - b + u - b**2 * a), y[:-1, 0], y[:-1, 1], x)
+    step[:, 0].add(lambda a, b, u: a - b + u - b**2 * a, y[:-1, 0], y[:-1, 1], x, weight=h5)
     step[:, 1].add_linear(h5, y[:-1, 0])
 
 
@@ -220,8 +220,8 @@ def dtoc5(model: Model, n: int = 5000) -> None:
     h = 1.0 / n
     x = model.variables(n - 1)
     y = model.variables(n, **_initial(n, 1.0))
-    model.minimize(lambda a, u: h * (a**2 + u**2), y[:-1], x)
-    model.subject_to(lambda a, b, u: b - a - h * u + h * b**2, y[1:], y[:-1], x, lower=0, upper=0)
+    model.minimize(lambda a, u: a**2 + u**2, y[:-1], x, weight=h)
+    model.subject_to(lambda h, a, b, u: b - a - h * u + h * b**2, h, y[1:], y[:-1], x, lower=0, upper=0)
 
 
 @register(
@@ -259,8 +259,10 @@ def hager1(model: Model, n: int = 2500) -> None:
     x = model.variables(n + 1, **_initial(n + 1, 1.0))
     u = model.variables(n)
     model.minimize(lambda a: a**2 / 2, x[n])
-    model.minimize(lambda v: v**2 / (2 * n), u)
-    model.subject_to(lambda a, b, v: n * (b - a) - (a + b) / 2 - v, x[:-1], x[1:], u, lower=0, upper=0)
+    model.minimize(lambda v: v**2, u, weight=0.5 / n)
+    model.subject_to(
+        lambda n, a, b, v: n * (b - a) - (a + b) / 2 - v, float(n), x[:-1], x[1:], u, lower=0, upper=0
+    )
 
 
 @register(
@@ -278,9 +280,11 @@ def hager2(model: Model, n: int = 2500) -> None:
     """Linear-quadratic regulator x' = x/2 + u with running cost x^2 + u^2/2."""
     x = model.variables(n + 1, **_initial(n + 1, 1.0))
     u = model.variables(n)
-    model.minimize(lambda a, b: (a**2 + a * b + b**2) / (6 * n), x[:-1], x[1:])
-    model.minimize(lambda v: v**2 / (4 * n), u)
-    model.subject_to(lambda a, b, v: n * (b - a) - (a + b) / 4 - v, x[:-1], x[1:], u, lower=0, upper=0)
+    model.minimize(lambda a, b: a**2 + a * b + b**2, x[:-1], x[1:], weight=1 / (6 * n))
+    model.minimize(lambda v: v**2, u, weight=0.25 / n)
+    model.subject_to(
+        lambda n, a, b, v: n * (b - a) - (a + b) / 4 - v, float(n), x[:-1], x[1:], u, lower=0, upper=0
+    )
 
 
 @register(
@@ -299,12 +303,15 @@ def hager3(model: Model, n: int = 2500) -> None:
     x = model.variables(n + 1, **_initial(n + 1, 1.0))
     u = model.variables(n)
     model.minimize(
-        lambda a, b, v: (0.625 * (a**2 + a * b + b**2) + (a + b) * v) / (8 * n) + v**2 / (4 * n),
+        lambda a, b, v: 0.625 * (a**2 + a * b + b**2) + (a + b) * v + 2 * v**2,
         x[:-1],
         x[1:],
         u,
+        weight=1 / (8 * n),
     )
-    model.subject_to(lambda a, b, v: n * (b - a) - (a + b) / 4 - v, x[:-1], x[1:], u, lower=0, upper=0)
+    model.subject_to(
+        lambda n, a, b, v: n * (b - a) - (a + b) / 4 - v, float(n), x[:-1], x[1:], u, lower=0, upper=0
+    )
 
 
 @register(
@@ -328,10 +335,19 @@ def hager4(model: Model, n: int = 2500) -> None:
     a = -0.5 * np.exp(-2 * t[:2])
     moments = [np.diff(a)[0], np.diff(a * (t[:2] + 0.5))[0], np.diff(a * (t[:2] ** 2 + t[:2] + 0.5))[0]]
     d, e, f = moments[0] / 2, moments[1] * n, moments[2] * n**2 / 2
-    model.minimize(lambda w, p, q: w * (d * q**2 + e * q * (p - q) + f * (p - q) ** 2), z, x[:-1], x[1:])
-    model.minimize(lambda v: h / 2 * v**2, u)
+    model.minimize(
+        lambda d, e, f, p, q: d * q**2 + e * q * (p - q) + f * (p - q) ** 2, d, e, f, x[:-1], x[1:], weight=z
+    )
+    model.minimize(lambda v: v**2, u, weight=h / 2)
     model.subject_to(
-        lambda w, p, q, v: (n - 1) * q - n * p - w * v, np.exp(t[1:]), x[:-1], x[1:], u, lower=0, upper=0
+        lambda n, w, p, q, v: (n - 1) * q - n * p - w * v,
+        float(n),
+        np.exp(t[1:]),
+        x[:-1],
+        x[1:],
+        u,
+        lower=0,
+        upper=0,
     )
 
 
@@ -360,11 +376,11 @@ def optcdeg2(model: Model, t: int = 1500) -> None:
     """Bring a mass on a quadratically damped spring to rest, with bounded velocity and force."""
     dt = 20.0 / t
     x, y, u = _spring_mass(model, t, (False, True), 0.2, -1.0)
-    model.minimize(lambda a: dt / 2 * a**2, x)
+    model.minimize(lambda a: a**2, x, weight=dt / 2)
     step = model.constraints((t, 2), lower=0, upper=0)
-    step[:, 0].add(lambda a, b, v: b - a - dt * v, x[:-1], x[1:], y[:-1])
+    step[:, 0].add(lambda h, a, b, v: b - a - h * v, dt, x[:-1], x[1:], y[:-1])
     step[:, 1].add(
-        lambda v, w, f, a: w - v - dt * f + dt * (0.02 * a + 0.05 * v**2), y[:-1], y[1:], u, x[:-1]
+        lambda h, v, w, f, a: w - v - h * f + h * (0.02 * a + 0.05 * v**2), dt, y[:-1], y[1:], u, x[:-1]
     )
 
 
@@ -377,12 +393,12 @@ def optcdeg3(model: Model, t: int = 1500) -> None:
     """OPTCDEG2 with cubic damping, a fixed end position and a penalty on the end velocity."""
     dt = 20.0 / t
     x, y, u = _spring_mass(model, t, (True, False), 0.2, -1.0)
-    model.minimize(lambda a: dt / 10 * a**2, x)
+    model.minimize(lambda a: a**2, x, weight=dt / 10)
     model.minimize(lambda v: 1000 * v**2, y[t])
     step = model.constraints((t, 2), lower=0, upper=0)
-    step[:, 0].add(lambda a, b, v: b - a - dt * v, x[:-1], x[1:], y[:-1])
+    step[:, 0].add(lambda h, a, b, v: b - a - h * v, dt, x[:-1], x[1:], y[:-1])
     step[:, 1].add(
-        lambda v, w, f, a: w - v - dt * f + dt * (0.02 * a + 0.05 * v**3), y[:-1], y[1:], u, x[:-1]
+        lambda h, v, w, f, a: w - v - h * f + h * (0.02 * a + 0.05 * v**3), dt, y[:-1], y[1:], u, x[:-1]
     )
 
 

@@ -137,7 +137,7 @@ def _scattered_qp(rows: int, positive: int) -> Callable[..., None]:
         i = np.arange(1, n + 1)
         weight = np.where(i <= _quarters(n, positive), 1.0, -1.0) * i
         model.minimize(
-            lambda w, a, b, c: w / 2 * (a + b + c) ** 2, weight, x, x[(2 * i - 1) % n], x[(3 * i - 1) % n]
+            lambda a, b, c: (a + b + c) ** 2, x, x[(2 * i - 1) % n], x[(3 * i - 1) % n], weight=weight / 2
         )
         if rows > 0:
             k = i[: _quarters(n, rows)]
@@ -182,7 +182,7 @@ def _blockqp(model: Model, n: int, b: int, sign: float, weighted: bool, z_max: f
     xy = model.variables((n, 2), start=0.5, lower=-1.0, upper=1.0)
     x, y = xy.T
     z = model.variables(b, start=0.5, lower=0.0, upper=z_max)
-    model.minimize(lambda w, p, q: w * p * q, np.arange(1, n + 1) / n if weighted else 1.0, x, y)
+    model.minimize(lambda p, q: p * q, x, y, weight=np.arange(1, n + 1) / n if weighted else 1.0)
     model.minimize(lambda v: v**2 / 2, z)
     total = model.constraints((), lower=0, constant=b + 1.0)
     total.add_linear(1.0, xy)
@@ -256,7 +256,7 @@ def svanberg(model: Model, n: int = 5000) -> None:
     x = model.variables(n, lower=-0.8, upper=0.8)
     sign = np.where(odd, 1.0, -1.0)
     weight = np.where(odd, 1 + 2 * i / n, 5 - 3 * i / n)
-    model.minimize(lambda w, s, v: w / (1 + s * v), weight, sign, x)
+    model.minimize(lambda s, v: 1 / (1 + s * v), sign, x, weight=weight)
     row = model.constraints(n, upper=0, constant=10 + 5 * i / n)
     pattern = np.array([1.0, -1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0, 1.0])
     neighbour = (np.arange(n)[:, None] + np.arange(-4, 5)) % n

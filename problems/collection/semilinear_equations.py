@@ -24,7 +24,7 @@ def _laplacian(rows: Rows, u: Variables) -> None:
     rows.add_linear(2.0 * dims, u[centre])
     for axis in range(dims):
         for step in (slice(2, None), slice(None, -2)):
-            rows.add_linear(-1.0, u[centre[:axis] + (step,) + centre[axis + 1 :]])
+            rows.add_linear(-1.0, u[(*centre[:axis], step, *centre[axis + 1 :])])
 
 
 def _grid(model: Model, p: int, dims: int, fields: int) -> list[Variables]:
@@ -46,7 +46,7 @@ def _bratu(model: Model, p: int, dims: int, coefficient: float) -> None:
     rows = model.constraints((p - 2,) * dims, lower=0, upper=0)
     _laplacian(rows, u)
     c = coefficient / (p - 1) ** 2
-    rows.add(lambda a: -c * np.exp(a), u[(slice(1, -1),) * dims])
+    rows.add(lambda a: np.exp(a), u[(slice(1, -1),) * dims], weight=-c)
 
 
 def _complex_bratu(model: Model, p: int, dims: int, coefficient: float) -> None:
@@ -57,8 +57,8 @@ def _complex_bratu(model: Model, p: int, dims: int, coefficient: float) -> None:
     _laplacian(rows[..., 1], imaginary)
     c = coefficient / (p - 1) ** 2
     inner = (slice(1, -1),) * dims
-    rows[..., 0].add(lambda a, b: -c * np.exp(a) * np.cos(b), real[inner], imaginary[inner])
-    rows[..., 1].add(lambda a, b: -c * np.exp(a) * np.sin(b), real[inner], imaginary[inner])
+    rows[..., 0].add(lambda a, b: np.exp(a) * np.cos(b), real[inner], imaginary[inner], weight=-c)
+    rows[..., 1].add(lambda a, b: np.exp(a) * np.sin(b), real[inner], imaginary[inner], weight=-c)
 
 
 @register(classification="NOR2-MN-V-V", optimum=0.0, source=MORE)
@@ -108,7 +108,7 @@ def porous1(model: Model, p: int = 72) -> None:
     source = np.zeros((p - 2, p - 2))
     source[-1, -1] = 50.0
     rows = model.constraints((p - 2, p - 2), lower=0, upper=0, constant=-source)
-    rows.add(lambda a: -4 / h**2 * a**2, u[1:-1, 1:-1])
+    rows.add(lambda a: a**2, u[1:-1, 1:-1], weight=-4 / h**2)
     for neighbour in (u[2:, 1:-1], u[:-2, 1:-1], u[1:-1, 2:], u[1:-1, :-2]):
-        rows.add(lambda a: a**2 / h**2, neighbour)
-    rows.add(lambda a, b: 25 / h * (a**3 - b**3), u[2:, 1:-1], u[:-2, 1:-1])
+        rows.add(lambda a: a**2, neighbour, weight=1 / h**2)
+    rows.add(lambda a, b: a**3 - b**3, u[2:, 1:-1], u[:-2, 1:-1], weight=25 / h)

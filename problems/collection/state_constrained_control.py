@@ -34,7 +34,7 @@ def _tidal_power(model: Model, n: int, periodic: bool) -> None:
     x, u = xu[:, 0], xu[:, 1]
     tide = np.cos(2 * np.pi * h * np.arange(n + 1))
     weight = h * np.where((np.arange(n + 1) == 0) | (np.arange(n + 1) == n), 0.5, 1.0)
-    model.minimize(lambda w, c, a, v: -w * v * (a - c) ** 2, weight, tide, x, u)
+    model.minimize(lambda c, a, v: v * (a - c) ** 2, tide, x, u, weight=-weight)
     flow = model.constraints(n, lower=0, upper=0)
     flow.add_linear(float(n), x[1:])
     flow.add_linear(-float(n), x[:-1])
@@ -82,10 +82,9 @@ def _eliminated_valve(model: Model, n: int, upper: float) -> None:
     x = model.variables(n + 1, lower=np.where(is_first, 0.25, -0.5), upper=np.where(is_first, 0.25, 0.5))
     tide = np.cos(2 * SINGLE_PI * np.arange(1, n + 1) / n)
     weight = WAVE * np.where((np.arange(n) == 0) | (np.arange(n) == n - 1), 1.0, 2.0)
-    model.minimize(lambda w, c, a, b: -w * (c - a) * (a - b), weight, tide, x[1:], x[:-1])
-    model.subject_to(
-        lambda c, a, b: 2 * WAVE * n * (a - b) / (c - a), tide, x[1:], x[:-1], lower=0, upper=upper
-    )
+    model.minimize(lambda c, a, b: (c - a) * (a - b), tide, x[1:], x[:-1], weight=-weight)
+    valve = model.constraints(n, lower=0, upper=upper)
+    valve.add(lambda c, a, b: (a - b) / (c - a), tide, x[1:], x[:-1], weight=2 * WAVE * n)
 
 
 @register(classification="OOR2-MN-V-V", source=LYLE_NICHOLS + ", a variant by Ph. Toint")
@@ -121,11 +120,11 @@ def _train(model: Model, n: int, time: float, length: float, constant: float) ->
     first, last = 10.0 * (grid == 0), -2.0 * end
     traction = model.variables(n + 1, start=first, lower=first, upper=np.where(end, 0.0, 10.0))
     braking = model.variables(n + 1, start=last, lower=np.where(grid == 0, 0.0, -2.0), upper=last)
-    model.minimize(lambda a, b: h * a * b, traction[1:-1], v[1:-1])
+    model.minimize(lambda a, b: a * b, traction[1:-1], v[1:-1], weight=h)
     rows = model.constraints((n, 2), lower=0, upper=0, constant=[0.0, constant])
-    rows[:, 0].add(lambda a, b, p, q: b - a - h / 2 * (p + q), x[:-1], x[1:], v[:-1], v[1:])
+    rows[:, 0].add(lambda h, a, b, p, q: b - a - h / 2 * (p + q), h, x[:-1], x[1:], v[:-1], v[1:])
     motion = rows[:, 1]
-    motion.add(lambda p, q: q - p + h / 2 * (0.14 * (p + q) + 0.16 * (p**2 + q**2)), v[:-1], v[1:])
+    motion.add(lambda h, p, q: q - p + h / 2 * (0.14 * (p + q) + 0.16 * (p**2 + q**2)), h, v[:-1], v[1:])
     for force in (traction, braking):
         motion.add_linear(-h / 2, force[1:])
         motion.add_linear(-h / 2, force[:-1])
@@ -154,7 +153,7 @@ def trainh(model: Model, n: int = 1001) -> None:
     x, motion = _train(model, n, time, 6.0, constant=(mean_slope - 0.3) * time / n)
     weight = np.diff(slopes) * time / (2 * np.pi * n)
     for position in (x[:-1], x[1:]):
-        motion[:, None].add(lambda w, z, a: w * np.arctan((a - z) / width), weight, breaks, position[:, None])
+        motion[:, None].add(lambda z, a: np.arctan((a - z) / width), breaks, position[:, None], weight=weight)
 
 
 @register(
@@ -173,7 +172,8 @@ def ubh5(model: Model, n: int = 500) -> None:
     model.minimize_linear(1.0, y[6, n])
     for a, rate in ((y[:3], y[3:6]), (y[3:6], u)):
         model.subject_to(
-            lambda p, q, r, s: q - p - k / 2 * (r + s),
+            lambda k, p, q, r, s: q - p - k / 2 * (r + s),
+            k,
             a[:, :-1],
             a[:, 1:],
             rate[:, :-1],
@@ -185,7 +185,7 @@ def ubh5(model: Model, n: int = 500) -> None:
     cost.add_linear(1.0, y[6, 1:])
     cost.add_linear(-1.0, y[6, :-1])
     for i in range(3):
-        cost.add(lambda p, q: -k / 2 * (p**2 + q**2), u[i, :-1], u[i, 1:])
+        cost.add(lambda p, q: p**2 + q**2, u[i, :-1], u[i, 1:], weight=-k / 2)
 
 
 def _beam(model: Model, n: int, clamped: bool) -> None:
@@ -200,10 +200,12 @@ def _beam(model: Model, n: int, clamped: bool) -> None:
     x = model.variables(n + 1, start=start, lower=-x_limit, upper=x_limit)
     u = model.variables(n + 1)
     weight = h * np.where(end, 0.5, 1.0)
-    model.minimize(lambda w, a, v: w * (v**2 + alpha * np.cos(a)), weight, t, u)
+    model.minimize(lambda a, v: v**2 + alpha * np.cos(a), t, u, weight=weight)
     rows = model.constraints((n, 2), lower=0, upper=0)
-    rows[:, 0].add(lambda a, b, p, q: b - a - h / 2 * (np.sin(p) + np.sin(q)), x[:-1], x[1:], t[:-1], t[1:])
-    rows[:, 1].add(lambda p, q, r, s: q - p - h / 2 * (r + s), t[:-1], t[1:], u[:-1], u[1:])
+    rows[:, 0].add(
+        lambda h, a, b, p, q: b - a - h / 2 * (np.sin(p) + np.sin(q)), h, x[:-1], x[1:], t[:-1], t[1:]
+    )
+    rows[:, 1].add(lambda h, p, q, r, s: q - p - h / 2 * (r + s), h, t[:-1], t[1:], u[:-1], u[1:])
 
 
 @register(
@@ -254,7 +256,7 @@ def manne(model: Model, t: int = 2000) -> None:
     upper = np.stack([np.full(t, np.inf), ceiling, np.where(period == 1, 3.05, np.inf)], axis=1)
     c, i, k = model.variables((t, 3), start=start, lower=lower, upper=upper).T
     discount = beta**period / np.where(period == t, 1 - beta, 1.0)
-    model.minimize(lambda w, a: w * np.log(a), discount, c)
+    model.minimize(lambda a: np.log(a), c, weight=discount)
     output = (1.0 / 3.0**power) * (1 + grow) ** ((1 - power) * period)
     model.subject_to(lambda w, s, a, b: w * s**power - a - b, output, k, c, i, lower=0)
     model.subject_to(lambda s, r, b: s - r - b, k[1:], k[:-1], i[:-1], upper=0)

@@ -29,17 +29,13 @@ def _inside(shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 def _membrane(model: Model, x: Variables, weights: tuple[float, float], load: float) -> None:
     """Sum over inner points of the weighted squared slopes to the four neighbours, less load times height."""
-    w0, w1 = weights
-    model.minimize(
-        lambda c, n, s, e, w: (
-            w0 * ((n - c) ** 2 + (s - c) ** 2) + w1 * ((e - c) ** 2 + (w - c) ** 2) - load * c
-        ),
-        x[1:-1, 1:-1],
-        x[2:, 1:-1],
-        x[:-2, 1:-1],
-        x[1:-1, 2:],
-        x[1:-1, :-2],
-    )
+    centre = x[1:-1, 1:-1]
+    for weight, a, b in (
+        (weights[0], x[2:, 1:-1], x[:-2, 1:-1]),
+        (weights[1], x[1:-1, 2:], x[1:-1, :-2]),
+    ):
+        model.minimize(lambda c, p, q: (p - c) ** 2 + (q - c) ** 2, centre, a, b, weight=weight)
+    model.minimize_linear(-load, centre)
 
 
 def _torsion(whole_edges: bool, force: float, from_upper: bool) -> Callable[..., None]:
@@ -94,7 +90,7 @@ for _name, (_whole, _force, _upper) in TORSION.items():
 
 
 def _obstacle(model: Model, px: int, py: int, kind: str, start_at: str) -> None:
-    """A membrane over obstacle A or between obstacles B, from the lower, middle or upper surface or from 1."""
+    """A membrane over obstacle A or between obstacles B; `start_at` is L, M, U (surfaces) or E (ones)."""
     hx, hy = 1.0 / (px - 1), 1.0 / (py - 1)
     inside = _inside((px, py))
     s, t = hy * np.arange(py), hx * np.arange(px)[:, None]
@@ -185,11 +181,13 @@ def _journal_triangles(model: Model, pt: int, py: int, eccentricity: float) -> N
         (behind, x[1:, 1:], x[:-1, 1:], x[1:, :-1]),
     ):
         model.minimize(
-            lambda w, c, u, v: w * (a * (u - c) ** 2 + b * (v - c) ** 2),
-            weight[:, None],
+            lambda a, b, c, u, v: a * (u - c) ** 2 + b * (v - c) ** 2,
+            a,
+            b,
             point,
             along,
             across,
+            weight=weight[:, None],
         )
     model.minimize_linear(-eccentricity * ht * hy * np.sin(angle[1:-1, None]), x[1:-1, 1:-1])
 
@@ -207,11 +205,13 @@ def _journal_points(model: Model, pt: int, py: int, eccentricity: float) -> None
         (2 * film[1:-1] * film[:-2] * twelfth, slice(None, -2)),
     ):
         model.minimize(
-            lambda w, c, u, v: w * (a * (u - c) ** 2 + b * (v - c) ** 2),
-            weight[:, None],
+            lambda a, b, c, u, v: a * (u - c) ** 2 + b * (v - c) ** 2,
+            a,
+            b,
             x[1:-1, 1:-1],
             x[step, 1:-1],
             x[1:-1, step],
+            weight=weight[:, None],
         )
     model.minimize_linear(-eccentricity * ht * hy * np.sin(angle[1:-1, None]), x[1:-1, 1:-1])
 
@@ -267,5 +267,5 @@ def clplatea(model: Model, p: int = 71) -> None:
     x = model.variables((p, p), lower=-clamped, upper=clamped)
     stiff = p**2 / 2
     for neighbour in (x[:-1, 1:], x[1:, :-1]):
-        model.minimize(lambda a, b: (a - b) ** 2 / 2 + stiff * (a - b) ** 4, x[1:, 1:], neighbour)
+        model.minimize(lambda s, a, b: (a - b) ** 2 / 2 + s * (a - b) ** 4, stiff, x[1:, 1:], neighbour)
     model.minimize_linear(-0.1, x[p - 1, p - 1])
