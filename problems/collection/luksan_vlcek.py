@@ -8,7 +8,7 @@ results compare; each case is noted.
 
 import numpy as np
 
-from ..model import Groups, Model, Rows, Variables
+from ..model import Model, Rows, Variables
 from ..registry import register
 from .luksan_vlcek_sides import AT_LEAST, AT_MOST, EQUAL, PAPER, Side, cycle
 
@@ -36,7 +36,7 @@ def lukvli1(model: Model, n: int = 10_000) -> None:
     _rosenbrock(model, n, AT_MOST)
 
 
-def _add_broyden_band(rows: Rows | Groups, x: Variables, k: np.ndarray) -> None:
+def _add_broyden_band(rows: Rows, x: Variables, k: np.ndarray) -> None:
     """Add 5 x_k^3 + 2 x_k + 1 + sum of x_i (1 + x_i) over k - 5 <= i <= min(k + 1, n) to row j for x_k = x[k[j]]."""
     rows.add(lambda v: 5 * v**3 + 2 * v + 1, x[k])
     row = np.arange(len(k))[:, None] + np.zeros(7, dtype=int)
@@ -106,7 +106,7 @@ def _cragg_levy(model: Model, n: int, side: Side, *, clash: bool) -> None:
     groups = model.groups(len(i), lambda r: r**4)
     groups.add(lambda c, d: np.tan(c - d) + c - d, c, d)
 
-    def add(rows: Rows | Groups, k: np.ndarray) -> None:
+    def add(rows: Rows, k: np.ndarray) -> None:
         tridiagonal = lambda u, v, w: 8 * v * (v**2 - u) - 2 * (1 - v) + 4 * (v - w**2)  # noqa: E731
         rows.add(tridiagonal, x[k], x[k + 1], x[k + 2])
 
