@@ -6,157 +6,14 @@ it is asked for.
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
-from .model import Model
+from .entries import KINDS, ConstraintKind, Entry, NativeEntry, S2MPJEntry, nearest
 from .nlp import NLP
-
-ConstraintKind = Literal["none", "bounds", "equalities", "inequalities"]
-_KINDS: tuple[ConstraintKind, ...] = ("none", "bounds", "equalities", "inequalities")
-
-
-class Entry(Protocol):
-    """What the registry knows of a problem without building it."""
-
-    @property
-    def name(self) -> str:
-        """Full name, with the source's prefix where it is not native."""
-
-    @property
-    def classification(self) -> str:
-        """CUTEst classification string, or ""."""
-
-    @property
-    def collection(self) -> str:
-        """The family or source it stands in."""
-
-    @property
-    def source(self) -> str:
-        """Where it comes from."""
-
-    @property
-    def summary(self) -> str:
-        """One line about it."""
-
-    @property
-    def optimum(self) -> float | None:
-        """Best known value at the default sizes."""
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """Keywords of `get` with their defaults."""
-
-    @property
-    def dimensions(self) -> tuple[int, int]:
-        """(n, m) at the default sizes."""
-
-    @property
-    def constraint_kinds(self) -> frozenset[ConstraintKind]:
-        """Which kinds of constraints there are; {"none"} where there are none."""
-
-    def build(self, **sizes: Any) -> NLP:
-        """The problem itself."""
-
-
-@dataclass(frozen=True, eq=False)
-class NativeEntry:
-    """A problem of the native collection: a function that fills a `Model`."""
-
-    name: str
-    classification: str
-    source: str
-    collection: str
-    builder: Callable[..., None]
-    best: float | Callable[..., float | None] | None = None
-
-    @property
-    def summary(self) -> str:
-        """First line of the builder's docstring."""
-        return (inspect.getdoc(self.builder) or "").partition("\n")[0]
-
-    @cached_property
-    def sizes(self) -> dict[str, Any]:
-        """Keywords with their defaults."""
-        parameters = list(inspect.signature(self.builder).parameters.values())[1:]
-        return {p.name: p.default for p in parameters}
-
-    @property
-    def optimum(self) -> float | None:
-        """Best known value at the default sizes."""
-        return self._optimum(self.sizes)
-
-    @property
-    def dimensions(self) -> tuple[int, int]:
-        """(n, m) at the default sizes."""
-        bounds = self._bounds
-        return bounds.x0.size, bounds.cl.size
-
-    @cached_property
-    def constraint_kinds(self) -> frozenset[ConstraintKind]:
-        """Which kinds of constraints there are."""
-        bounds = self._bounds
-        equal = bounds.cl == bounds.cu
-        found: set[ConstraintKind] = set()
-        if np.isfinite(bounds.lb).any() or np.isfinite(bounds.ub).any():
-            found.add("bounds")
-        if equal.any():
-            found.add("equalities")
-        if not equal.all():
-            found.add("inequalities")
-        return frozenset(found or {"none"})
-
-    def build(self, **sizes: Any) -> NLP:
-        """The problem at the given sizes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Where a keyword is unknown, or its value is not of its default's type or not positive.
-        """
-        sizes = self._checked(sizes)
-        model = Model(self.name)
-        self.builder(model, **sizes)
-        return model.build(
-            classification=self.classification,
-            optimum=self._optimum({**self.sizes, **sizes}),
-            source=self.source,
-        )
-
-    @cached_property
-    def _bounds(self) -> Any:
-        model = Model(self.name, trace=False)
-        self.builder(model)
-        return model.dimensions()
-
-    def _optimum(self, sizes: dict[str, Any]) -> float | None:
-        if callable(self.best):
-            return self.best(**sizes)
-        return self.best if sizes == self.sizes else None
-
-    def _checked(self, sizes: dict[str, Any]) -> dict[str, Any]:
-        for key, value in sizes.items():
-            if key not in self.sizes:
-                takes = ", ".join(f"{k}={v!r}" for k, v in self.sizes.items()) or "no sizes"
-                raise TypeError(
-                    f"{self.name} has no size {key!r}{_nearest(key, self.sizes)}; it takes {takes}"
-                )
-            default = self.sizes[key]
-            if isinstance(default, int) and not isinstance(default, bool):
-                if not isinstance(value, int | np.integer) or isinstance(value, bool):
-                    raise TypeError(f"{key} of {self.name} must be an int, not {value!r}")
-                if value < 1:
-                    raise ValueError(f"{key} of {self.name} must be positive, not {value!r}")
-        return sizes
 
 
 class Source(Protocol):
@@ -245,7 +102,7 @@ def find(name: str) -> Entry:
         return source.entry(bare)
     except KeyError:
         known = [entry.name for entry in source.entries()]
-        raise UnknownProblemError(f"there is no problem {name!r}{_nearest(name.upper(), known)}") from None
+        raise UnknownProblemError(f"there is no problem {name!r}{nearest(name.upper(), known)}") from None
 
 
 class UnknownProblemError(KeyError):
@@ -311,9 +168,9 @@ def _wanted_kinds(constraints: Any) -> frozenset[ConstraintKind] | None:
     if constraints is None:
         return None
     wanted = frozenset([constraints] if isinstance(constraints, str) else constraints)
-    unknown = wanted - set(_KINDS)
+    unknown = wanted - set(KINDS)
     if unknown:
-        raise ValueError(f"constraints holds {sorted(unknown)}; it takes {', '.join(_KINDS)}")
+        raise ValueError(f"constraints holds {sorted(unknown)}; it takes {', '.join(KINDS)}")
     return wanted
 
 
@@ -325,7 +182,7 @@ def _entries(collection: str | None) -> list[Entry]:
     entries: list[Entry] = [e for e in _loaded_native().values() if e.collection == collection]
     if not entries:
         raise UnknownProblemError(
-            f"there is no collection {collection!r}{_nearest(collection, collections())}"
+            f"there is no collection {collection!r}{nearest(collection, collections())}"
         )
     return entries
 
@@ -338,20 +195,29 @@ class _Native:
         return _loaded_native()[name.upper()]
 
 
-def _s2mpj() -> Source:
-    from .s2mpj import S2MPJSource
+class _S2MPJ:
+    def entries(self) -> Iterator[Entry]:
+        from .s2mpj import names
 
-    return S2MPJSource()
+        return map(S2MPJEntry, names())
+
+    def entry(self, name: str) -> Entry:
+        from .s2mpj import information
+
+        try:
+            return S2MPJEntry(information(name).name)
+        except ValueError as error:
+            raise KeyError(name) from error
 
 
-_SOURCES: dict[str, Callable[[], Source]] = {"native": _Native, "s2mpj": _s2mpj}
+_SOURCES: dict[str, Callable[[], Source]] = {"native": _Native, "s2mpj": _S2MPJ}
 
 
 def _source(prefix: str) -> Source:
     if prefix not in _SOURCES:
         known = ", ".join(sorted(_SOURCES))
         raise UnknownProblemError(
-            f"there is no source {prefix!r}{_nearest(prefix, _SOURCES)}; sources: {known}"
+            f"there is no source {prefix!r}{nearest(prefix, _SOURCES)}; sources: {known}"
         )
     return _SOURCES[prefix]()
 
@@ -379,12 +245,6 @@ def _family(module: str) -> str:
     """The collection's name from a module's: the first part below the collection package."""
     _, marker, tail = module.partition(".collection.")
     return tail.partition(".")[0] if marker else module.rpartition(".")[2]
-
-
-def _nearest(name: str, known: Any) -> str:
-    by_folded = {str(k).upper(): str(k) for k in known}
-    near = [by_folded[k] for k in difflib.get_close_matches(name.upper(), list(by_folded), n=3)]
-    return f" (did you mean {', '.join(near)}?)" if near else ""
 
 
 def _natural(name: str) -> list[Any]:
