@@ -173,7 +173,7 @@ class Evaluator:
         self._max_evaluations = max_evaluations
         self._jacobian_structure: tuple[IndexVector, IndexVector] | None = None
         self._hessian_structure: tuple[IndexVector, IndexVector] | None = None
-        self._last = self._previous = _Point(b"", np.zeros(0), False)
+        self._last = self._previous = self._best_point = _Point(b"", np.zeros(0), False)
 
     # ---- oracles -------------------------------------------------------------------------------------------
 
@@ -292,6 +292,14 @@ class Evaluator:
         if perf_counter() > self._deadline:
             raise DeadlineReached(self)
 
+    def allow(self, seconds: float) -> None:
+        """Move the deadline to so many seconds from now, for what remains to be done after a run."""
+        self._deadline = perf_counter() + seconds
+
+    def as_problem(self) -> NLP:
+        """The problem as seen through this evaluator: what is known is not evaluated again."""
+        return _EvaluatedProblem(self)
+
     @contextmanager
     def active(self) -> Iterator[None]:
         """Within this context `charge` counts for this evaluator (per thread, nested runs restore)."""
@@ -315,6 +323,7 @@ class Evaluator:
             point.violation = 0.0 if point.constraints is None else self._scaled_violation(point.constraints)
         if isfinite(point.violation) and (self.best is None or self.is_better(f, point.violation, self.best)):
             self.best = BestPoint(point.x.copy(), f, point.violation)
+            self._best_point = point
 
     def _scaled_violation(self, c: Vector) -> float:
         if self.m == 0:
@@ -328,14 +337,18 @@ class Evaluator:
     # ---- calling the problem -------------------------------------------------------------------------------
 
     def _locate(self, x: Vector) -> _Point:
-        """The record of x, a new one if x is not among the last two points."""
+        """The record of x, a new one if x is neither among the last two points nor the best one."""
         key = x.tobytes()
         last = self._last
-        if last.key != key:
-            previous = self._previous
-            self._previous = last
-            self._last = last = previous if previous.key == key else self._new_point(key, x)
-        return last
+        if last.key == key:
+            return last
+        found = self._previous
+        if found.key != key:
+            found = self._best_point
+            if found.key != key:
+                found = self._new_point(key, x)
+        self._previous, self._last = last, found
+        return found
 
     def _new_point(self, key: bytes, x: Vector) -> _Point:
         if x.shape != (self.n,) or x.dtype != np.float64:
@@ -380,6 +393,37 @@ class Evaluator:
         return out if result is out else checked_vector(oracle, result, size)
 
 
+class _EvaluatedProblem(NLP):
+    """A problem whose oracles are an evaluator's."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        super().__init__(evaluator.problem.metadata)
+        self._evaluator = evaluator
+
+    def objective(self, x: Vector) -> float:
+        return self._evaluator.objective(x)
+
+    def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        return _into(out, self._evaluator.gradient(x))
+
+    def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        return _into(out, self._evaluator.constraints(x))
+
+    def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        return self._evaluator.jacobian_structure()
+
+    def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        return _into(out, self._evaluator.jacobian_values(x))
+
+    def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        return self._evaluator.hessian_structure()
+
+    def hessian_values(
+        self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
+    ) -> Vector:
+        return _into(out, self._evaluator.hessian_values(x, y, sigma))
+
+
 def charge(oracle: str) -> None:
     """Count a call that a problem makes inside one oracle, and check the limits of the run under way.
 
@@ -394,6 +438,14 @@ def charge(oracle: str) -> None:
     evaluator = _ACTIVE.get()
     if evaluator is not None:
         evaluator._start(oracle + "_differences")
+
+
+def _into(out: Vector | None, value: Vector) -> Vector:
+    """A copy of `value`, in `out` if that is given."""
+    if out is None:
+        return value.copy()
+    out[...] = value
+    return out
 
 
 def _is_finite(v: Vector) -> bool:

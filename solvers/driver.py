@@ -6,12 +6,13 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from ..problems.evaluator import Evaluator, LimitReached
+from ..problems.evaluator import BestPoint, Evaluator, LimitReached
 from ..problems.nlp import Vector
 from .certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
 from .methods import Method, State
@@ -27,7 +28,13 @@ MAX_REFINEMENTS = 5
 """Further steps after a claim of convergence that the certificate does not confirm yet."""
 
 # What a method reports when it gives up is overruled where the certificate holds at its point.
-_GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED}
+_GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED, Status.CONVERGED}
+
+# What remains of a claim that its certificate does not confirm.
+_UNCONFIRMED = {Status.CONVERGED: Status.UNCERTIFIED, Status.INFEASIBLE: Status.STALLED}
+
+# After these the certificate gets little time; where that is not enough, the answer goes without.
+_IN_A_HURRY = {Status.TIME_LIMIT, Status.INTERRUPTED}
 
 
 def run(
@@ -120,7 +127,7 @@ class _Run:
         if status is not Status.CONVERGED or self.refinements >= MAX_REFINEMENTS:
             return False
         self.refinements += 1
-        return not certify(self.evaluator.problem, state.x, state.y, state.z, self.method.tol).holds
+        return not certify(self.evaluator.as_problem(), state.x, state.y, state.z, self.method.tol).holds
 
     def _log(self, state: State) -> None:
         entry = {
@@ -165,9 +172,9 @@ class _Run:
         seconds = perf_counter() - evaluator.started
         problem_seconds = sum(evaluator.seconds.values())
         started = perf_counter()
-        x, certificate, infeasibility, status = self._judged(status)
+        evaluator.allow(max(1.0, 0.1 * seconds) if status in _IN_A_HURRY else np.inf)
+        result = self._assemble(self._judged(status))
         certified = perf_counter() - started
-        result = self._assemble(x, status, certificate, infeasibility)
         result.time = {
             "total": seconds + certified,
             "problem": problem_seconds,
@@ -175,68 +182,61 @@ class _Run:
             "callback": self.callback_seconds,
             "certificate": certified,
         }
-        logger.info("%s: %s (%d iterations)", evaluator.problem.name, status.message, self.iterations)
+        logger.info("%s: %s (%d iterations)", evaluator.problem.name, result.message, self.iterations)
         return result
 
-    def _judged(
-        self, status: Status
-    ) -> tuple[Vector, Certificate | None, InfeasibilityCertificate | None, Status]:
+    def _certify(self, x: Vector, y: Vector | None = None, z: Vector | None = None) -> Certificate | None:
+        """The certificate at x; None where the limits leave no room for what it takes."""
+        try:
+            return certify(self.evaluator.as_problem(), x, y, z, self.method.tol)
+        except LimitReached as limit:
+            if limit.evaluator is not self.evaluator:
+                raise
+            return None
+
+    def _judged(self, status: Status) -> _Verdict:
         """The point to return, what may be said of it, and the status that this leaves."""
-        evaluator, state, tol = self.evaluator, self.state, self.method.tol
-        problem = evaluator.problem
-        certificate = infeasibility = None
+        evaluator, state = self.evaluator, self.state
+        last = None
         if state is not None and np.isfinite(state.x).all():
             x = np.clip(state.x, evaluator.lb, evaluator.ub)
-            certificate = certify(problem, x, state.y, state.z, tol)
-            if certificate.holds:
-                return x, certificate, None, Status.CONVERGED if status in _GAVE_UP else status
+            last = _Verdict(x, state.f, status, self._certify(x, state.y, state.z))
+            if last.holds:
+                return replace(last, status=Status.CONVERGED if status in _GAVE_UP else status)
             if status is Status.INFEASIBLE:
-                infeasibility = certify_infeasible(problem, x, tol)
-                if infeasibility.holds:
-                    return x, certificate, infeasibility, status
-        status = _unconfirmed(status)
+                last = replace(
+                    last, infeasibility=certify_infeasible(evaluator.as_problem(), x, self.method.tol)
+                )
+                if last.infeasibility is not None and last.infeasibility.holds:
+                    return last
         best = evaluator.best
         if best is None:
-            return evaluator.x0.copy(), None, None, status
-        if certificate is not None and state is not None and not self._best_is_better(state):
-            return x, certificate, None, status
-        return best.x.copy(), certify(problem, best.x, None, None, tol), None, status
+            return _Verdict(evaluator.x0.copy(), evaluator.objective(evaluator.x0), status, None)
+        if last is None or state is None or evaluator.is_better(best.f, best.violation, _as_point(state)):
+            last = _Verdict(best.x.copy(), best.f, status, self._certify(best.x))
+            if last.holds and status in _GAVE_UP:
+                return replace(last, status=Status.CONVERGED)
+        return replace(last, status=_UNCONFIRMED.get(status, status))
 
-    def _best_is_better(self, state: State) -> bool:
-        """Whether the best point seen precedes the method's last one."""
-        best, evaluator = self.evaluator.best, self.evaluator
-        assert best is not None
-        if not (np.isfinite(state.f) and np.isfinite(state.violation)):
-            return True
-        tolerance = evaluator.feasibility_tolerance
-        here = (state.violation if state.violation > tolerance else 0.0, state.f)
-        return (best.violation if best.violation > tolerance else 0.0, best.f) < here
-
-    def _assemble(
-        self,
-        x: Vector,
-        status: Status,
-        certificate: Certificate | None,
-        infeasibility: InfeasibilityCertificate | None,
-    ) -> Result:
-        evaluator, counts = self.evaluator, self.evaluator.counts
-        nan_vector = np.full(evaluator.n, np.nan)
+    def _assemble(self, verdict: _Verdict) -> Result:
+        evaluator, counts, certificate = self.evaluator, self.evaluator.counts, verdict.certificate
+        unknown = np.full(evaluator.n, np.nan)
         return Result(
-            x=x,
-            fun=np.nan if certificate is None else certificate.f,
-            jac=nan_vector if certificate is None else certificate.gradient,
-            success=certificate is not None and certificate.holds,
-            status=status,
-            message=status.message,
+            x=verdict.x,
+            fun=verdict.f,
+            jac=unknown if certificate is None else certificate.gradient.copy(),
+            success=verdict.holds,
+            status=verdict.status,
+            message=verdict.status.message,
             nit=self.iterations,
             nfev=counts["objective"] + counts["objective_differences"],
             njev=counts["gradient"],
             nhev=counts["hessian"] + counts["hvp"],
             maxcv=np.nan if certificate is None else certificate.feasibility.absolute,
-            y=np.zeros(evaluator.m) if certificate is None else certificate.y,
-            z=np.zeros(evaluator.n) if certificate is None else certificate.z,
+            y=np.full(evaluator.m, np.nan) if certificate is None else certificate.y,
+            z=unknown.copy() if certificate is None else certificate.z,
             certificate=certificate,
-            infeasibility=infeasibility,
+            infeasibility=verdict.infeasibility,
             counts=dict(counts),
             record=dict(self.history[-1]) if self.history else {},
             history=list(self.history),
@@ -245,13 +245,25 @@ class _Run:
         )
 
 
-def _unconfirmed(status: Status) -> Status:
-    """What remains of a claim that its certificate does not confirm."""
-    if status is Status.CONVERGED:
-        return Status.UNCERTIFIED
-    if status is Status.INFEASIBLE:
-        return Status.STALLED
-    return status
+@dataclass(frozen=True)
+class _Verdict:
+    """A point, and what may be said of it."""
+
+    x: Vector
+    f: float
+    status: Status
+    certificate: Certificate | None
+    infeasibility: InfeasibilityCertificate | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.certificate is not None and self.certificate.holds
+
+
+def _as_point(state: State) -> BestPoint:
+    """The state as a point to compare with; one that is not finite comes last."""
+    finite = bool(np.isfinite(state.f) and np.isfinite(state.violation))
+    return BestPoint(state.x, state.f if finite else np.inf, state.violation if finite else np.inf)
 
 
 def adapt_callback(callback: Callable[..., Any]) -> Callable[[Result], Any]:

@@ -56,7 +56,8 @@ def minimize(
         Called after every iteration, by keyword if its only parameter is named ``intermediate_result``, else
         with a copy of x. `StopIteration` ends the run, and the best point is returned.
     method : str or Method, optional
-        Name of a registered method (`karush.method_names` lists them), or a method object. Default: "exact-al".
+        Name of a registered method (`karush.method_names` lists them), or a method object; default
+        "exact-al".
     options : dict, optional
         ``max_time`` (seconds, default none), ``max_evaluations`` (of the objective, and of the constraints,
         default none), ``max_iterations``; scipy's names ``maxiter``, ``maxfun`` and ``maxfev`` mean the same;
@@ -150,13 +151,14 @@ def _split_options(options: Mapping[str, Any] | None) -> tuple[dict[str, Any], d
 
 
 def _positive(name: str, value: Any, integer: bool) -> Any:
-    kind: type = Integral if integer else Real
+    """The value as a positive number."""
     what = "a positive integer" if integer else "a positive number"
-    if isinstance(value, bool) or not isinstance(value, kind):
+    if isinstance(value, bool) or not isinstance(value, Integral if integer else Real):
         raise TypeError(f"{name} must be {what}, got {value!r}")
-    if not value > 0:
+    number: float = int(value) if isinstance(value, Integral) else float(value)
+    if not number > 0:
         raise ValueError(f"{name} must be {what}, got {value!r}")
-    return int(value) if integer else float(value)
+    return number
 
 
 def _as_method(method: Any, options: dict[str, Any], tol: float | None, rng: Any) -> Any:
