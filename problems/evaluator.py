@@ -449,5 +449,4 @@ def _into(out: Vector | None, value: Vector) -> Vector:
 
 
 def _is_finite(v: Vector) -> bool:
-    """Whether all entries are finite; the square is a cheap first test, wrong only when it overflows."""
-    return isfinite(v.dot(v)) or bool(np.isfinite(v).all())
+    return bool(np.isfinite(v).all())
