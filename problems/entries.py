@@ -189,7 +189,7 @@ class S2MPJEntry:
 
     @property
     def constraint_kinds(self) -> frozenset[ConstraintKind]:
-        """Which kinds of constraints there are; which need not be known apart: a constrained problem counts as both."""
+        """Kinds of constraints; S2MPJ does not tell them apart: a constrained problem counts as having both."""
         kinds: dict[str | None, frozenset[ConstraintKind]] = {
             "u": frozenset({"none"}),
             "b": frozenset({"bounds"}),

@@ -1,7 +1,7 @@
 """Scalar expressions recorded while a pattern function runs: the library's own light front to sympy.
 
 A pattern function is called once with `Expression` symbols; what it does to them is recorded as a directed
-acyclic graph. The graph's text is the key of the pattern cache, so a pattern met before needs no sympy at all.
+acyclic graph, whose text is the key of the pattern cache: a pattern met before needs no sympy at all.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ def as_expression(value: Any) -> Expression:
 def _binary(operation: str, left: Any, right: Any) -> Expression:
     if isinstance(right, np.ndarray | list) and np.ndim(right) > 0:
         raise TypeError(
-            f"a pattern function combined a symbol with an array of shape {np.shape(right)}; pass the array as an "
-            "argument, so that it becomes a parameter of each row"
+            f"a pattern function combined a symbol with an array of shape {np.shape(right)}; "
+            "pass the array as an argument, so that it becomes a parameter of each row"
         )
     return Expression(operation, (as_expression(left), as_expression(right)))
 

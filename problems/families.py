@@ -84,7 +84,7 @@ class FamilyTable:
         self.workspace = max((f.width * f.doubles for f in families), default=1)
 
     def require(self, kernel: str) -> None:
-        """See that the kernels "value", "gradient" or "hessian" of all families are compiled and in the records."""
+        """See that all families' kernels "value", "gradient" or "hessian" are compiled and in the records."""
         if kernel not in self._known:
             for record, family in zip(self.records, self.families, strict=True):
                 record[kernel] = family.pattern.address(kernel)

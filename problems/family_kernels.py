@@ -1,10 +1,11 @@
 """The drivers of term families: compiled once, they know patterns by the address of their kernels.
 
-A *row function* F maps R^n to R^rows: ``F_r(x) = g_r(a_r(x))``, ``a_r = sum of terms + linear part - constant``. Its
-terms come in families (`FAMILY`): one pattern repeated over many elements. Elements are taken in blocks; what an
-element reads and where its results go are *slots*: integer sequences over the elements, stored as base and stride
-where they are affine within the block, as a table where they are not. Slot j < variables is the index of local
-variable j, slot ``variables`` is the row, further slots are positions in the Jacobian's or Hessian's values.
+A *row function* F maps R^n to R^rows: ``F_r(x) = g_r(a_r(x))``, a_r = sum of terms + linear part - constant.
+Its terms come in families (`FAMILY`): one pattern repeated over many elements. Elements are taken in blocks;
+what an element reads and where its results go are *slots*: integer sequences over the elements, stored as base
+and stride where they are affine within the block, as a table where they are not. Slot j < variables is the
+index of local variable j, slot ``variables`` the row, further slots are positions in the Jacobian's or the
+Hessian's values.
 
 Group functions g_r are families too: their variable is a_r, their row r, their position r.
 """
@@ -12,7 +13,7 @@ Group functions g_r are families too: their variable is a_r, their row r, their 
 from __future__ import annotations
 
 import numpy as np
-from numba import float64, from_dtype, int64, njit, types, void
+from numba import float64, from_dtype, njit, types, void
 
 from .pointers import call_kernel, data_of, floats_at, int32s_at, int64s_at, offset
 
@@ -323,7 +324,8 @@ def _add_hessian_product(families, x, v, row_weights, workspace, target):
                         to_b[e] += curvature[e] * from_a[e]
             _load_scale(family, block, first, count, row_weights, scale)
             for j in range(family.variables):
-                _spread_slot(family, block, j, first, count, offset(product, j * family.width), scale, target)
+                result = offset(product, j * family.width)
+                _spread_slot(family, block, j, first, count, result, scale, target)
 
 
 @njit(**_OPTIONS)
@@ -508,8 +510,8 @@ def add_hessian(rows, terms, groups, x, w, out):
 def add_group_hessian(rows, terms, groups, x, w, indptr, positions, out):
     """The part ``sum w g'' (grad a)(grad a)'`` of the Hessian of w'F added to out.
 
-    ``indptr`` are the row pointers of a'(x), whose positions the terms' slots name. ``positions`` holds, row after
-    row for the rows with a curved group, where the products of entries k >= l of grad a go.
+    ``indptr`` are the row pointers of a'(x), whose positions the terms' slots name. ``positions`` holds, row
+    after row for the rows with a curved group, where the products of entries k >= l of grad a go.
     """
     r = rows[0]
     workspace = np.empty(r.workspace)

@@ -65,7 +65,7 @@ class Variables:
 
 
 class Rows:
-    """Rows of the constraints, or groups of the objective, to which terms can be added; indexes like an ndarray."""
+    """Rows of the constraints, or groups of the objective, to which terms are added; indexes like an ndarray."""
 
     def __init__(self, builder: _RowBuilder, index: NDArray[np.int64]) -> None:
         self._builder = builder
@@ -113,10 +113,10 @@ class Rows:
 class Model:
     """A problem under construction.
 
-    Functions given to a model are *patterns*: they get one scalar symbol per argument, whatever the size of the
-    arguments, and are run once. They may use + - * / **, abs, comparisons with & | ~, numpy's exp, log, sin, cos,
-    tan, arcsin, arccos, arctan, sinh, cosh, tanh, sqrt, square, sign, minimum, maximum and where, and
-    scipy.special.erf. Arguments that are `Variables` are variables, numbers and arrays are parameters.
+    Functions given to a model are *patterns*: they get one scalar symbol per argument, whatever the size of
+    the arguments, and are run once. They may use + - * / **, abs, comparisons with & | ~, numpy's exp, log,
+    sin, cos, tan, arcsin, arccos, arctan, sinh, cosh, tanh, sqrt, square, sign, minimum, maximum and where,
+    and scipy.special.erf. Arguments that are `Variables` are variables, numbers and arrays are parameters.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ class Model:
         return Variables(index)
 
     def minimize(self, fun: Callable[..., Any], *args: Any, weight: ArrayLike = 1.0) -> None:
-        """Add ``sum of weight * fun(*args)`` over the elements of the broadcast arguments to the objective."""
+        """Add ``weight * fun(*args)``, summed over the elements of the broadcast, to the objective."""
         self._objective_row.add(fun, *args, weight=weight)
 
     def minimize_linear(self, coefficient: ArrayLike, variables: Variables) -> None:
@@ -207,7 +207,8 @@ class Model:
     ) -> Rows:
         """Add ``sum of fun(a_r; parameters_r) / scale_r`` to the objective.
 
-        The arguments a_r are what is added to the returned rows (`Rows.add`, `Rows.add_linear`), less ``constant``.
+        The arguments a_r are what is added to the returned rows (`Rows.add`, `Rows.add_linear`), less
+        ``constant``.
 
         Parameters
         ----------
@@ -231,7 +232,7 @@ class Model:
         upper: ArrayLike = np.inf,
         multiplier: ArrayLike = 0.0,
     ) -> Rows:
-        """Add the constraints ``lower <= fun(*args) <= upper``, one for each element of the broadcast arguments.
+        """Add the constraints ``lower <= fun(*args) <= upper``, one for each element of the broadcast.
 
         Returns
         -------
@@ -243,7 +244,7 @@ class Model:
         ValueError
             Where neither ``lower`` nor ``upper`` is given, or they are NaN or crossed.
         """
-        if np.all(np.isneginf(lower)) and np.all(np.isposinf(upper)):
+        if np.all(np.equal(lower, -np.inf)) and np.all(np.equal(upper, np.inf)):
             raise ValueError("subject_to needs lower= or upper= (both the same for an equation)")
         shape = np.broadcast_shapes(*(_shape_of(a) for a in args))
         rows = self.constraints(shape, lower=lower, upper=upper, multiplier=multiplier)
@@ -419,8 +420,8 @@ class _RowBuilder:
 def _alias_classes(variables: np.ndarray) -> list[tuple[np.ndarray | slice, list[int]]]:
     """Elements grouped by which of their arguments are the same variable.
 
-    The kernels take the local variables of an element for distinct ones; an element that names a variable twice
-    gets a pattern in which the two arguments are one symbol.
+    The kernels take the local variables of an element for distinct ones; an element that names a variable
+    twice gets a pattern in which the two arguments are one symbol.
 
     Returns
     -------

@@ -106,7 +106,7 @@ class NLP(ABC):
 
     @abstractmethod
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
-        """grad f(x), shape (n,)."""
+        """Grad f(x), shape (n,)."""
 
     @abstractmethod
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
@@ -114,7 +114,7 @@ class NLP(ABC):
 
     @abstractmethod
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
-        """``(indptr, indices)`` of the Jacobian in CSR form: sorted, without duplicates, the same for every x."""
+        """``(indptr, indices)`` of the Jacobian in CSR form: sorted, no duplicates, the same for every x."""
 
     @abstractmethod
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:

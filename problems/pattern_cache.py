@@ -107,8 +107,8 @@ def _pattern_from_source(text: str, source: Callable[[], str]) -> Pattern:
 def cache_folder() -> Path:
     """Where generated sources and compiled kernels live.
 
-    ``KARUSH_CACHE_DIR`` where set, else the platform's user cache folder; a folder of the process's own where that
-    cannot be written.
+    ``KARUSH_CACHE_DIR`` where set, else the platform's user cache folder; a folder of the process's own where
+    that cannot be written.
     """
     import numba
 

@@ -1,7 +1,7 @@
 """Raw addresses as typed pointers inside numba functions, and the indirect call of a pattern's kernel.
 
-A driver compiled once can so walk patterns and arrays that it knows by address only. Whoever hands an address to a
-driver keeps the object behind it alive.
+A driver compiled once can so walk patterns and arrays that it knows by address only. Whoever hands an address
+to a driver keeps the object behind it alive.
 """
 
 from __future__ import annotations
@@ -55,11 +55,10 @@ def offset(typing_context: Any, pointer: Any, count: Any) -> Any:
 
 @intrinsic
 def call_kernel(typing_context: Any, address: Any, count: Any, stride: Any, local: Any, out: Any) -> Any:
-    """Call the kernel at ``address`` as ``kernel(count, stride, local, out)``; see `tracing` for the layout."""
+    """Call the kernel at ``address`` as ``kernel(count, stride, local, out)``; `tracing` has the layout."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer, pointer = ir.IntType(64), ir.DoubleType().as_pointer()
-        # A numba cfunc that returns nothing still returns a word, which is ignored here.
         function = ir.FunctionType(ir.VoidType(), [integer, integer, pointer, pointer])
         callee = builder.inttoptr(args[0], function.as_pointer())
         builder.call(

@@ -1,7 +1,7 @@
 """The registry: problems by name, from the native collection and from other sources.
 
-A plain name is native; ``source:NAME`` names another source. Nothing is built, and no collection is imported, before
-it is asked for.
+A plain name is native; ``source:NAME`` names another source. Nothing is built, and no collection is imported,
+before it is asked for.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def select(
     classification : str
         Pattern for the CUTEst string with ``*`` and ``?``, such as "S*" or "?UR2-*".
     collection : str
-        "native" (the default), the name of a native family such as "hock_schittkowski", or of a source ("s2mpj").
+        "native" (the default), a native family such as "hock_schittkowski", or a source ("s2mpj").
 
     Returns
     -------

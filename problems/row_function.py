@@ -1,4 +1,4 @@
-"""Row functions: F_r(x) = g_r(a_r(x)), a_r = terms of families + linear part - constant, on compiled drivers."""
+"""Row functions F_r(x) = g_r(a_r(x)), a_r = terms + linear part - constant, on compiled drivers."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class RowFunction:
     constant : ndarray, shape (count,), or None
         Subtracted from the group arguments; None: zero.
     groups : sequence of Family
-        Group functions, as families over the rows: the local variable is the row's argument. A row without one
-        has the identity.
+        Group functions, as families over the rows: the local variable is the row's argument. A row without
+        one has the identity.
     """
 
     def __init__(

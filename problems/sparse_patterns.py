@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def merge_entries(
     return (
         indptr,
         distinct - row_of * width,
-        [positions[s:e] for s, e in zip(ends[:-1], ends[1:], strict=True)],
+        [positions[s:e] for s, e in pairwise(ends)],
     )
 
 

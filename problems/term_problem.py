@@ -46,7 +46,7 @@ class TermProblem(NLP):
         return self._objective.total(_vector(x, self.n, "x"))
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
-        """grad f(x), shape (n,)."""
+        """Grad f(x), shape (n,)."""
         return self.objective_and_gradient(x, out)[1]
 
     def objective_and_gradient(self, x: Vector, out: Vector | None = None) -> tuple[float, Vector]:

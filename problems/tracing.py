@@ -1,8 +1,8 @@
 """From a pattern's recorded graph to the source of its kernels: differentiated and simplified once, by sympy.
 
-A kernel evaluates a block of rows at a time, structure-of-arrays: local variable (then parameter) ``j`` of row
-``e`` stands in ``x[j * stride + e]``, output ``l`` in ``out[l * stride + e]``. The loop over the rows is inside, so
-the compiler vectorises it, and one indirect call serves the whole block.
+A kernel evaluates a block of elements at a time, structure-of-arrays: local variable (then parameter) ``j`` of
+element ``e`` stands in ``x[j * stride + e]``, output ``l`` in ``out[l * stride + e]``. The loop over the
+elements is inside, so the compiler vectorises it, and one indirect call serves the whole block.
 """
 
 from __future__ import annotations
@@ -147,7 +147,22 @@ def _sympy_functions() -> dict[str, Any]:
         "abs": sympy.Abs,
         **{
             name: getattr(sympy, name)
-            for name in "exp log sin cos tan asin acos atan sinh cosh tanh sqrt sign erf".split()
+            for name in [
+                "exp",
+                "log",
+                "sin",
+                "cos",
+                "tan",
+                "asin",
+                "acos",
+                "atan",
+                "sinh",
+                "cosh",
+                "tanh",
+                "sqrt",
+                "sign",
+                "erf",
+            ]
         },
     }
 
@@ -189,7 +204,7 @@ def _printer() -> Any:
             base, exponent = expr.as_base_exp()
             atom = self.parenthesize(base, PRECEDENCE["Pow"] + 1)
             if exponent.is_Integer:
-                power = atom if abs(exponent) == 1 else f"{atom}**{abs(int(exponent))}"
+                power: str = atom if abs(exponent) == 1 else f"{atom}**{abs(int(exponent))}"
                 return power if exponent > 0 else f"1.0/{power}"
             if exponent.is_Rational and exponent.q == 2:
                 whole, root = int(abs(exponent) - 1 / sympy.Integer(2)), f"math.sqrt({self._print(base)})"
