@@ -79,8 +79,8 @@ class Pool:
     Notes
     -----
     A process is killed when its phase passes its limit or its memory does, and replaced. Workers die with
-    this process, even if it is killed itself. A worker that somebody else kills outright (signal 9) gives its job
-    back once, since that says nothing about the solver.
+    this process, even if it is killed itself. A worker that somebody else kills outright (signal 9) gives
+    its job back once, since that says nothing about the solver.
     """
 
     def __init__(self, size: int, limits: Limits, logs: Path, threads: int = 1) -> None:
