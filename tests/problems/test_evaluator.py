@@ -207,16 +207,16 @@ def test_differences_count_towards_the_innermost_run_and_its_limits():
 
 
 def test_users_exceptions_pass_unchanged_and_leave_the_evaluator_usable():
-    class Mine(Exception):
+    class MineError(Exception):
         pass
 
     def objective(x):
         if x[0] > 1.0:
-            raise Mine("here")
+            raise MineError("here")
         return 1.0
 
     evaluator = Evaluator(Disc(objective=objective))
-    with pytest.raises(Mine, match="here"):
+    with pytest.raises(MineError, match="here"):
         evaluator.objective(np.array([1.5, 0.0]))
     assert evaluator.objective(np.array([0.5, 0.0])) == 1.0
 
