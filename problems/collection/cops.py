@@ -94,8 +94,7 @@ def elec(model: Model, points: int = 200) -> None:
 
 
 def _catalysts(model: Model, nh: int, second: slice | int) -> None:
-    """Mixing policy u and catalysts x1, x2 at nh + 1 points; `second` tells where the second rate is taken."""
-    first = np.arange(nh + 1) == 0
+    """Mixing policy u, catalysts x1, x2 at nh + 1 points; `second`: where the second rate is taken."""
     lower = np.tile([0.0, -np.inf, -np.inf], (nh + 1, 1))
     upper = np.tile([1.0, np.inf, np.inf], (nh + 1, 1))
     lower[0, 1:] = upper[0, 1:] = [1.0, 0.0]
@@ -119,13 +118,13 @@ def _catalysts(model: Model, nh: int, second: slice | int) -> None:
     source=COPS2 + "14, as CUTEst holds it",
 )
 def catmix(model: Model, nh: int = 800) -> None:
-    """Best mixing of two catalysts along a reactor, with CUTEst's slip: the second rate is the last point's."""
+    """Best mixing of two catalysts in a reactor, with CUTEst's slip: second rates are the last point's."""
     _catalysts(model, nh, nh)
 
 
 @register(classification="OOR2-AN-V-V", source=COPS2 + "14")
 def catalystmix(model: Model, nh: int = 800) -> None:
-    """Best mixing of two catalysts along a tubular reactor, by the trapezoidal rule (CATMIX as COPS means it)."""
+    """Best mixing of two catalysts in a tubular reactor by the trapezoidal rule: CATMIX as COPS means it."""
     _catalysts(model, nh, slice(1, None))
 
 
