@@ -189,7 +189,7 @@ class S2MPJEntry:
 
     @property
     def constraint_kinds(self) -> frozenset[ConstraintKind]:
-        """Kinds of constraints; S2MPJ does not tell them apart: a constrained problem counts as having both."""
+        """Kinds of constraints; S2MPJ does not tell them apart: a constrained problem counts for both."""
         kinds: dict[str | None, frozenset[ConstraintKind]] = {
             "u": frozenset({"none"}),
             "b": frozenset({"bounds"}),

@@ -65,7 +65,7 @@ class Variables:
 
 
 class Rows:
-    """Rows of the constraints, or groups of the objective, to which terms are added; indexes like an ndarray."""
+    """Rows of the constraints, or groups of the objective, that take terms; indexes like an ndarray."""
 
     def __init__(self, builder: _RowBuilder, index: NDArray[np.int64]) -> None:
         self._builder = builder

@@ -31,6 +31,7 @@ def _reinterpreting(result: Any, name: str) -> Any:
 floats_at = _reinterpreting(FLOATS, "floats_at")
 int32s_at = _reinterpreting(INT32S, "int32s_at")
 int64s_at = _reinterpreting(INT64S, "int64s_at")
+untyped_at = _reinterpreting(types.voidptr, "untyped_at")
 
 
 @intrinsic
@@ -55,7 +56,7 @@ def offset(typing_context: Any, pointer: Any, count: Any) -> Any:
 
 @intrinsic
 def call_kernel(typing_context: Any, address: Any, count: Any, stride: Any, local: Any, out: Any) -> Any:
-    """Call the kernel at ``address`` as ``kernel(count, stride, local, out)``; `tracing` has the layout."""
+    """Call the kernel at ``address``: ``kernel(count, stride, local, out)``; `tracing` has the layout."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer, pointer = ir.IntType(64), ir.DoubleType().as_pointer()

@@ -202,4 +202,6 @@ class RowFunction:
         for kernel in kernels:
             terms.require(kernel)
             self._groups.require(kernel)
-        return partial(getattr(family_kernels, driver), self._rows, terms.records, self._groups.records)
+        addresses = [self._rows.ctypes.data, terms.records.ctypes.data, terms.records.size]
+        plan = np.array([*addresses, self._groups.records.ctypes.data, self._groups.records.size])
+        return partial(getattr(family_kernels, driver), plan)

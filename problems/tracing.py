@@ -1,7 +1,7 @@
 """From a pattern's recorded graph to the source of its kernels: differentiated and simplified once, by sympy.
 
-A kernel evaluates a block of elements at a time, structure-of-arrays: local variable (then parameter) ``j`` of
-element ``e`` stands in ``x[j * stride + e]``, output ``l`` in ``out[l * stride + e]``. The loop over the
+A kernel evaluates a block of elements at a time, structure-of-arrays: local variable (then parameter) ``j``
+of element ``e`` stands in ``x[j * stride + e]``, output ``l`` in ``out[l * stride + e]``. The loop over the
 elements is inside, so the compiler vectorises it, and one indirect call serves the whole block.
 """
 
@@ -205,12 +205,12 @@ def _printer() -> Any:
             atom = self.parenthesize(base, PRECEDENCE["Pow"] + 1)
             if exponent.is_Integer:
                 power: str = atom if abs(exponent) == 1 else f"{atom}**{abs(int(exponent))}"
-                return power if exponent > 0 else f"1.0/{power}"
+                return str(power) if exponent > 0 else f"1.0/{power}"
             if exponent.is_Rational and exponent.q == 2:
                 whole, root = int(abs(exponent) - 1 / sympy.Integer(2)), f"math.sqrt({self._print(base)})"
                 power = {0: root, 1: f"({atom}*{root})"}.get(whole, f"({atom}**{whole}*{root})")
-                return power if exponent > 0 else f"1.0/{power}"
-            return f"{atom}**{self.parenthesize(exponent, PRECEDENCE['Pow'])}"
+                return str(power) if exponent > 0 else f"1.0/{power}"
+            return f"{atom}**{self.parenthesize(exponent, PRECEDENCE['Pow'])!s}"
 
         def _print_Piecewise(self, expr: Any) -> str:
             *cases, (last, _) = expr.args
