@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..problems.nlp import NLP
-from .spec import Spec, did_you_mean, parse_spec, split_specs
+from .spec import Spec, did_you_mean, parse_settings, parse_spec, split_specs
 
 SMALL = 200
 
@@ -145,23 +145,45 @@ def _resolve_one(piece: str) -> list[Spec]:
         if not found:
             raise ValueError(f"{piece!r} fits no problem; see `karush problems list`")
         return found
-    spec = parse_spec(piece, "size")
-    check_problem(spec)
-    return [spec]
+    try:
+        return [problem_spec(piece)]
+    except LookupError as error:
+        hint = did_you_mean(piece, SUITES)
+        raise ValueError(str(error) + (f" Or a suite?{hint}" if hint else "")) from error
 
 
-def check_problem(spec: Spec) -> None:
-    """Raise ValueError where the registry knows no problem of that name, naming near ones and near suites."""
+def problem_spec(name: str, sizes: Iterable[str] = ()) -> Spec:
+    """A problem from its name, with sizes in brackets or as ``key=value`` texts, checked.
+
+    Raises
+    ------
+    ValueError, TypeError, LookupError
+        Unknown problem or size, a size of the wrong type; near names are named.
+    """
+    spec = parse_spec(name, "size")
+    given = parse_settings(sizes, "size")
+    for key in given:
+        if key in spec.keywords:
+            raise ValueError(f"size {key!r} is given twice")
+    return check_problem(Spec.of(spec.name, {**spec.keywords, **given}))
+
+
+def check_problem(spec: Spec) -> Spec:
+    """The specification with the name as registered; errors as in `problem_spec`, nothing is built."""
     path, function = _own_file(spec.name)
     if path is not None:
         _load_function(path, function)
-        return
+        return Spec(f"{path.resolve()}:{function}", spec.settings)
     from ..problems import registry
 
-    try:
-        registry.find(spec.name)
-    except (ValueError, KeyError, LookupError) as error:
-        text = str(error.args[0] if error.args else error)
-        raise ValueError(
-            text + (did_you_mean(spec.name, SUITES) and f" (Or a suite?{did_you_mean(spec.name, SUITES)})")
-        ) from error
+    entry = registry.find(spec.name)
+    for key, value in spec.settings:
+        if key not in entry.sizes:
+            takes = ", ".join(f"{k}={v}" for k, v in entry.sizes.items()) or "no sizes"
+            raise ValueError(
+                f"{spec.name} has no size {key!r}.{did_you_mean(key, entry.sizes)} It takes {takes}."
+            )
+        default = entry.sizes[key]
+        if isinstance(default, int) and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ValueError(f"size {key} of {spec.name} must be a positive integer, got {value!r}")
+    return Spec(entry.name, spec.settings)

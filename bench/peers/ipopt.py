@@ -11,7 +11,7 @@ import numpy as np
 from ...problems.nlp import NLP, IndexVector, Vector
 from ..environment import package_version
 from ..recording import OutOfTime, Recorder
-from .protocol import Answer
+from .protocol import Answer, Watch
 
 _TIME_STATUSES = (-4, -5, 5)  # CPU time, wall time, stopped by the callback
 _SOLVED_STATUSES = (0, 1)
@@ -32,18 +32,25 @@ class IpoptPeer:
             return "cyipopt is not installed: pip install 'karush[peers]'"
         return None
 
-    def check_options(self, options: dict[str, object]) -> None:
+    def check_options(self, options: dict[str, Any]) -> None:
         """IPOPT itself refuses an unknown option when the job runs."""
 
     def unsuitable(self, problem: NLP) -> str | None:
         """It takes every problem."""
         return None
 
-    def solve(self, problem: Recorder, options: dict[str, object], time_limit: float, tol: float) -> Answer:
+    def solve(
+        self,
+        problem: Recorder,
+        options: dict[str, Any],
+        time_limit: float,
+        tol: float,
+        watch: Watch | None = None,
+    ) -> Answer:
         """Run IPOPT."""
         import cyipopt
 
-        oracles = _Oracles(problem, time.perf_counter() + time_limit)
+        oracles = _Oracles(problem, time.perf_counter() + time_limit, watch)
         solver = cyipopt.Problem(
             n=problem.n,
             m=problem.m,
@@ -88,10 +95,11 @@ class IpoptPeer:
 class _Oracles:
     """The callbacks in cyipopt's names; IPOPT's L is sigma f + lambda'g, as ours."""
 
-    def __init__(self, problem: Recorder, deadline: float) -> None:
+    def __init__(self, problem: Recorder, deadline: float, watch: Watch | None) -> None:
         self.problem = problem
         self.deadline = deadline
         self.iterations = 0
+        self.watch = watch
 
     def objective(self, x: Vector) -> float:
         return self.problem.objective(x)
@@ -114,8 +122,13 @@ class _Oracles:
     def hessianstructure(self) -> tuple[IndexVector, IndexVector]:
         return _coordinates(*self.problem.hessian_structure())
 
-    def intermediate(self, mode: int, iteration: int, *_: float) -> bool:
+    def intermediate(
+        self, mode: int, iteration: int, f: float, primal: float, dual: float, *rest: float
+    ) -> bool:
         self.iterations = int(iteration)
+        if self.watch is not None:
+            shown = {"iteration": self.iterations, "f": f, "violation": primal, "optimality": dual}
+            self.watch({**shown, "mu": rest[0], "step_length": rest[4]})
         return time.perf_counter() < self.deadline
 
 

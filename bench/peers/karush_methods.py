@@ -8,7 +8,7 @@ from typing import Any
 from ...problems.nlp import NLP
 from ..environment import karush_version
 from ..recording import Recorder
-from .protocol import Answer
+from .protocol import Answer, Watch
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,14 @@ class KarushPeer:
 
         make_method(self.name, options)
 
-    def solve(self, problem: Recorder, options: dict[str, Any], time_limit: float, tol: float) -> Answer:
+    def solve(
+        self,
+        problem: Recorder,
+        options: dict[str, Any],
+        time_limit: float,
+        tol: float,
+        watch: Watch | None = None,
+    ) -> Answer:
         """Run `karush.minimize`."""
         from ...solvers.minimize import minimize
         from ...solvers.status import Status

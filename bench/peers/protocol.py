@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...problems.nlp import NLP, Vector
 from ..recording import Recorder
+
+Watch = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,17 @@ class Peer(Protocol):
         """Why it cannot take this problem, None where it can."""
         ...
 
-    def check_options(self, options: dict[str, object]) -> None:
+    def check_options(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option's name is unknown."""
         ...
 
-    def solve(self, problem: Recorder, options: dict[str, object], time_limit: float, tol: float) -> Answer:
-        """Solve from ``problem.x0``."""
+    def solve(
+        self,
+        problem: Recorder,
+        options: dict[str, Any],
+        time_limit: float,
+        tol: float,
+        watch: Watch | None = None,
+    ) -> Answer:
+        """Solve from ``problem.x0``; `watch` is shown the iterations, where the solver lets one look."""
         ...

@@ -13,7 +13,7 @@ from scipy import optimize
 
 from ...problems.nlp import NLP, Vector
 from ..recording import OutOfTime, Recorder
-from .protocol import Answer
+from .protocol import Answer, Watch
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ScipyPeer:
         """Nothing is missing: karush itself needs SciPy."""
         return None
 
-    def check_options(self, options: dict[str, object]) -> None:
+    def check_options(self, options: dict[str, Any]) -> None:
         """SciPy lists its options only in prose; an unknown one raises when the job runs."""
 
     def unsuitable(self, problem: NLP) -> str | None:
@@ -90,7 +90,14 @@ class ScipyPeer:
             return f"needs second derivatives, {problem.name} has none"
         return None
 
-    def solve(self, problem: Recorder, options: dict[str, object], time_limit: float, tol: float) -> Answer:
+    def solve(
+        self,
+        problem: Recorder,
+        options: dict[str, Any],
+        time_limit: float,
+        tol: float,
+        watch: Watch | None = None,
+    ) -> Answer:
         """Run the method."""
         able = METHODS[self.name]
         settings: dict[str, Any] = dict(able.options)

@@ -1,0 +1,5 @@
+"""``python -m karush.cli``, the same as ``karush``."""
+
+from . import main
+
+main()
