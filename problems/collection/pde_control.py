@@ -5,7 +5,7 @@ All problems track a desired state y_d with a cost on the control,
     minimise 1/2 ||y - y_d||^2 + alpha/2 ||u||^2,
 
 on a uniform grid with ``n`` inner points a side and h = 1/(n + 1); norms are the sums over the grid times h^2
-(h^3 in space, h on an edge). The state equations are multiplied by h^2, so that all coefficients stay near one.
+(h^3 in space, h on an edge). The state equations are multiplied by h^2: all coefficients stay near one.
 """
 
 from __future__ import annotations
@@ -134,12 +134,12 @@ def _add_neumann_laplacian(rows: Rows, y: Variables) -> None:
 
 @register(classification="QQR2-MN-V-V", source="after " + MAURER_MITTELMANN_DISTRIBUTED + ", logistic growth")
 def logisticcontrol2d(model: Model, n: int = 100, cost: float = 1.0) -> None:
-    """Best harvest u in [1.6, 2.4] of a population -Laplace(y) = y (7 + 4 sin(2 pi s t) - y - u), y <= 6.1."""
+    """Best harvest u in [1.6, 2.8] of a population -Laplace(y) = y (7 + 4 sin(2 pi s t) - y - u)."""
     h = 1.0 / n
     centre = (np.arange(n) + 0.5) * h
     growth = 7 + 4 * np.sin(2 * np.pi * centre[:, None] * centre)
-    y = model.variables((n, n), start=5.0, lower=0.0, upper=6.1)
-    u = model.variables((n, n), start=2.0, lower=1.6, upper=2.4)
+    y = model.variables((n, n), start=5.0, lower=0.0, upper=6.5)
+    u = model.variables((n, n), start=2.0, lower=1.6, upper=2.8)
     model.minimize(lambda c, a, v: c * v**2 - 0.8 * v * a, cost, y, u, weight=h**2)
     equation = model.constraints((n, n), lower=0, upper=0)
     _add_neumann_laplacian(equation, y)
