@@ -1,1 +1,6 @@
-"""Solvers of the symmetric indefinite Karush-Kuhn-Tucker systems."""
+"""KKT systems ``[[H + diag(p), J'], [J, -diag(d)]]`` behind one small protocol."""
+
+from .protocol import Inertia, KKTPattern, KKTSolver
+from .select import DENSE_LIMIT, LinearSolver, kkt_solver
+
+__all__ = ["DENSE_LIMIT", "Inertia", "KKTPattern", "KKTSolver", "LinearSolver", "kkt_solver"]

@@ -1,0 +1,245 @@
+"""The exact augmented Lagrangian Newton method with direct linear algebra: method "exact-al".
+
+The method of Hong, Na, Mahoney & Kolar, "Constrained optimization via exact augmented Lagrangian and randomized
+iterative sketching", ICML 2023 (arXiv:2305.18379), with an exact linear solver in place of the sketching one, and
+extended to bounds and inequalities by a primal-dual barrier. One iteration:
+
+1. lower the barrier parameter mu where its subproblem is solved;
+2. Newton direction (dw, dy, dz) of the perturbed optimality conditions, regularised to the inertia (n, m, 0);
+   it is accepted when its residual is small, and solved with more regularisation otherwise;
+3. penalty parameters eta1, eta2 moved until the direction descends on the exact merit function;
+4. Armijo backtracking: x and the multipliers move together;
+5. where no step is acceptable: the next strategy (filter search, restoration of feasibility).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from ...problems.evaluator import Evaluator
+from ...problems.nlp import Vector
+from ..status import Status
+from .barrier import BarrierRule
+from .form import SlackForm
+from .iteration import BarrierIteration, Outcome
+from .kkt import LinearSolver
+from .merit import MeritRule
+from .newton import RegularisationRule
+from .original import OriginalView
+from .restoration_phase import RestorationPhase, Verdict
+from .search import ExactMeritSearch, FilterRule, FilterSearch, Search
+
+Globalisation = Literal["auto", "exact-merit", "filter"]
+
+UNBOUNDED = -1e20
+"""Objective below which a feasible run counts as unbounded."""
+
+SHARPEST = 1e-13
+"""The scaled tolerance is not tightened beyond this to reach the tolerance on the original problem."""
+
+
+@dataclass
+class ExactState:
+    """Where a run of `ExactLagrangian` stands."""
+
+    form: SlackForm
+    main: BarrierIteration
+    restoration: RestorationPhase | None = None
+    status: Status | None = None
+    restorations: int = 0
+    small_steps: int = 0
+    close: int = 0
+    view: OriginalView = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the present iterate through the eyes of the original problem."""
+        self.view = OriginalView(self.form, self.main.iterate)
+        self.__dict__.pop("optimality", None)
+        self.__dict__.pop("violation", None)
+
+    @property
+    def x(self) -> Vector:
+        """Point, shape (n,)."""
+        return self.view.x
+
+    @property
+    def y(self) -> Vector:
+        """Multipliers of the constraints, shape (m,)."""
+        return self.view.y
+
+    @property
+    def z(self) -> Vector:
+        """Multipliers of the bounds, shape (n,)."""
+        return self.view.z
+
+    @property
+    def f(self) -> float:
+        """Objective."""
+        return self.view.f
+
+    @cached_property
+    def violation(self) -> float:
+        """Largest relative violation of the constraints."""
+        return self.view.violation()
+
+    @cached_property
+    def optimality(self) -> float:
+        """Largest scaled error of the optimality conditions of the original problem."""
+        return self.view.optimality()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Entries of the iteration log."""
+        log = (self.restoration.inner if self.restoration else self.main).log
+        return {
+            "mu": log.mu,
+            "alpha": log.alpha,
+            "alpha_dual": log.alpha_dual,
+            "delta_w": log.delta_w,
+            "delta_c": log.delta_c,
+            "step": log.step,
+            "search": ("r" if self.restoration else "") + log.search,
+            "factorisations": log.factorisations,
+        }
+
+
+@dataclass(frozen=True)
+class UnusableStart:
+    """What `ExactLagrangian.init` returns where no derivative is finite: an end, not a state to go on from."""
+
+    x: Vector
+    y: Vector
+    z: Vector
+    f: float = float("nan")
+    violation: float = float("nan")
+    optimality: float = float("nan")
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExactLagrangian:
+    """Exact augmented Lagrangian Newton method.
+
+    Parameters
+    ----------
+    tol : float, default 1e-8
+        Tolerance on the scaled errors of the original problem.
+    max_iterations : int, default 3000
+    globalisation : {"auto", "exact-merit", "filter"}
+        "auto": the exact merit function until it fails, then the filter.
+    linear_solver : {"auto", "dense", "sparse"}
+        "auto": LAPACK for small systems, feral's sparse LDL' for others.
+    scale : bool, default True
+        Gradient-based scaling of the objective and of each constraint.
+    mu : float, default 0.1
+        First barrier parameter.
+    """
+
+    tol: float = 1e-8
+    max_iterations: int = 3000
+    globalisation: Globalisation = "auto"
+    linear_solver: LinearSolver = "auto"
+    scale: bool = True
+    mu: float = 0.1
+    barrier: BarrierRule = field(default_factory=BarrierRule)
+    merit: MeritRule = field(default_factory=MeritRule)
+    filter: FilterRule = field(default_factory=FilterRule)
+    regularisation: RegularisationRule = field(default_factory=RegularisationRule)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.tol < 1.0:
+            raise ValueError(f"tol must lie in (0, 1), got {self.tol!r}")
+        if self.globalisation not in ("auto", "exact-merit", "filter"):
+            raise ValueError(
+                f"globalisation must be 'auto', 'exact-merit' or 'filter', got {self.globalisation!r}"
+            )
+        if self.linear_solver not in ("auto", "dense", "sparse"):
+            raise ValueError(f"linear_solver must be 'auto', 'dense' or 'sparse', got {self.linear_solver!r}")
+        if not self.mu > 0.0:
+            raise ValueError(f"mu must be positive, got {self.mu!r}")
+
+    def init(self, evaluator: Evaluator) -> ExactState | UnusableStart:
+        """Scale, push the start inside, estimate the multipliers."""
+        with np.errstate(all="ignore"):
+            form = SlackForm(evaluator, self.scale, slack_relaxation=0.1 * self.tol)
+            main = BarrierIteration(
+                form, self._searches(), self.tol, self.barrier, self.regularisation, self.linear_solver
+            )
+            point = form.evaluate(form.start)
+            if point.finite and form.differentiate(point):
+                main.start(point, None, None, None, self.mu)
+                return ExactState(form, main)
+            return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
+
+    def _searches(self) -> list[Search]:
+        searches: dict[str, list[Search]] = {
+            "exact-merit": [ExactMeritSearch(self.merit)],
+            "filter": [FilterSearch(self.filter)],
+            "auto": [ExactMeritSearch(self.merit), FilterSearch(self.filter)],
+        }
+        return searches[self.globalisation]
+
+    def step(self, evaluator: Evaluator, state: ExactState) -> ExactState:
+        """One iteration, of the method itself or of its restoration phase."""
+        with np.errstate(all="ignore"):
+            if state.restoration is not None:
+                self._restore(state)
+            else:
+                outcome = state.main.advance()
+                if outcome is not Outcome.STEP:
+                    self._rescue(state, outcome)
+            state.refresh()
+        return state
+
+    def _rescue(self, state: ExactState, outcome: Outcome) -> None:
+        """No step was found: restore feasibility where there is any to gain, otherwise give up."""
+        main = state.main
+        if main.iterate.infeasibility <= 1e-2 * self.tol or state.restorations >= 50:
+            failed = outcome is Outcome.NO_DIRECTION
+            state.status = Status.NUMERICAL_FAILURE if failed else Status.STALLED
+            return
+        state.restorations += 1
+        search = main.searches[0]
+        if isinstance(search, FilterSearch):
+            search.add(*search.measure(main.iterate, main.mu))
+        state.restoration = RestorationPhase(state.form, main)
+
+    def _restore(self, state: ExactState) -> None:
+        phase = state.restoration
+        assert phase is not None
+        verdict = phase.advance()
+        if verdict is Verdict.GOING_ON:
+            return
+        state.restoration = None
+        if verdict is Verdict.RESTORED and phase.hand_back():
+            return
+        phase.hand_back()
+        state.status = Status.INFEASIBLE if verdict is Verdict.INFEASIBLE else Status.STALLED
+
+    def check(self, evaluator: Evaluator, state: ExactState) -> Status | None:
+        """Converged on the original problem, infeasible, unbounded, or out of ideas."""
+        if state.restoration is not None:
+            return None
+        if state.optimality <= self.tol:
+            return Status.CONVERGED
+        if state.status is not None:
+            return Status.ACCEPTABLE if state.optimality <= 1e-6 else state.status
+        if state.f < UNBOUNDED and state.violation <= self.tol:
+            return Status.UNBOUNDED
+        return self._sharpen(state)
+
+    def _sharpen(self, state: ExactState) -> Status | None:
+        """Converged in the scaled problem only: ask for more there, as long as double precision has more."""
+        main = state.main
+        if main.error <= main.tol:
+            if main.tol <= SHARPEST:
+                return Status.ACCEPTABLE if state.optimality <= 1e-6 else Status.STALLED
+            main.tol = max(0.1 * main.tol, SHARPEST)
+        return None

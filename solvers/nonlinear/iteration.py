@@ -1,0 +1,182 @@
+"""One primal-dual barrier iteration on any problem in slack form; the restoration phase runs it too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from ...problems.nlp import Vector
+from .barrier import BarrierRule, dual_step_limit, safeguarded
+from .form import Form, Point
+from .iterate import Bounds, Iterate
+from .kkt import LinearSolver
+from .newton import Direction, NewtonSystem, RegularisationRule
+from .search import Accepted, Search, trial_point
+
+TINY_STEP = 10.0 * float(np.finfo(float).eps)
+
+
+class Outcome(Enum):
+    """What an iteration came to."""
+
+    STEP = "a step was taken"
+    NO_STEP = "no trial was acceptable"
+    NO_DIRECTION = "no usable Newton direction"
+
+
+@dataclass
+class IterationLog:
+    """What the last iteration did, for the log."""
+
+    mu: float = 0.0
+    alpha: float = 0.0
+    alpha_dual: float = 0.0
+    delta_w: float = 0.0
+    delta_c: float = 0.0
+    step: float = 0.0
+    search: str = ""
+    factorisations: int = 0
+
+
+@dataclass(eq=False)
+class BarrierIteration:
+    """Newton's method on the barrier problem with a list of searches, tried in turn.
+
+    Attributes
+    ----------
+    form : Form
+        The problem in slack form.
+    searches : list of Search
+        The first is used until it fails; then the next one takes over for good.
+    tol : float
+        Target of the optimality error; the barrier parameter ends at tol/10.
+    """
+
+    form: Form
+    searches: list[Search]
+    tol: float
+    barrier: BarrierRule = field(default_factory=BarrierRule)
+    regularisation: RegularisationRule = field(default_factory=RegularisationRule)
+    linear_solver: LinearSolver = "auto"
+    mu: float = 0.0
+    log: IterationLog = field(default_factory=IterationLog)
+    tiny_steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.bounds = Bounds(self.form.lower, self.form.upper)
+        self.system = NewtonSystem(self.form, self.linear_solver, self.regularisation)
+        self.iterate: Iterate
+
+    def start(self, point: Point, y: Vector | None, zl: Vector | None, zu: Vector | None, mu: float) -> None:
+        """Begin at a differentiated point; missing multipliers: 1 for bounds, least squares for rows."""
+        self.mu = mu if self.bounds.count else 0.0
+        self.form.set_barrier(self.mu)
+        zl = self.bounds.present_lower if zl is None else zl * self.bounds.present_lower
+        zu = self.bounds.present_upper if zu is None else zu * self.bounds.present_upper
+        self.iterate = Iterate(self.form, self.bounds, point, np.zeros(self.form.m), zl, zu)
+        if y is None:
+            y = self.system.least_squares_multipliers(self.iterate)
+        self.iterate = Iterate(self.form, self.bounds, point, y, zl, zu)
+        for search in self.searches:
+            search.reset()
+
+    @property
+    def error(self) -> float:
+        """Optimality error of the problem itself, E_0."""
+        return self.iterate.error(0.0)
+
+    def advance(self) -> Outcome:
+        """One iteration: barrier parameter, Newton direction, search, multipliers."""
+        self._update_barrier()
+        direction = self._direction()
+        if direction is None:
+            return Outcome.NO_DIRECTION
+        tau = self.barrier.tau(self.mu)
+        accepted = self._tiny_step(direction) or self._search(direction, tau)
+        if accepted is None:
+            return Outcome.NO_STEP
+        self._accept(accepted, tau)
+        return Outcome.STEP
+
+    def _update_barrier(self) -> None:
+        """Lower the barrier parameter while its subproblem is solved well enough."""
+        smallest = self.tol / (self.barrier.tolerance_factor + 1.0)
+        while self.mu > smallest and (
+            self.tiny_steps > 0 or self.iterate.error(self.mu) <= self.barrier.tolerance_factor * self.mu
+        ):
+            self._set_barrier(max(smallest, self.barrier.next(self.mu, self.tol)))
+
+    def _set_barrier(self, mu: float) -> None:
+        self.mu = mu
+        self.tiny_steps = 0
+        self.form.set_barrier(mu)
+        it = self.iterate
+        self.iterate = Iterate(self.form, self.bounds, self.form.refresh(it.point), it.y, it.zl, it.zu)
+        for search in self.searches:
+            search.reset()
+
+    def _direction(self) -> Direction | None:
+        """A direction that solves the Newton system; more regularisation where the residual test fails."""
+        system, iterate = self.system, self.iterate
+        if not system.factor(iterate, self.mu):
+            return None
+        for _ in range(8):
+            direction = system.direction(iterate, self.mu)
+            if direction.residual <= 1e-5:
+                return direction
+            if not system.regularise(iterate.sigma, self.mu, least=max(8.0 * system.delta_w, 1e-8)):
+                return None
+        return None
+
+    def _tiny_step(self, direction: Direction) -> Accepted | None:
+        """A step within rounding of w is taken without a search: no function can judge it."""
+        w = self.iterate.point.w
+        relative = float((np.abs(direction.dw) / (1.0 + np.abs(w))).max(initial=0.0))
+        if not relative <= TINY_STEP or self.iterate.infeasibility > 1e-4:
+            self.tiny_steps = 0
+            return None
+        point = trial_point(self.iterate, direction.dw, 1.0)
+        if point is None or not self.form.differentiate(point):
+            return None
+        self.tiny_steps += 1
+        return Accepted(point, 1.0, direction, "t")
+
+    def _search(self, direction: Direction, tau: float) -> Accepted | None:
+        """The first search that finds a trial; those before it have had their chance."""
+        while True:
+            accepted = self.searches[0].search(self.system, self.iterate, direction, self.mu, tau)
+            if accepted is not None or len(self.searches) == 1:
+                return accepted
+            del self.searches[0]
+
+    def _accept(self, accepted: Accepted, tau: float) -> None:
+        old, d, alpha = self.iterate, accepted.direction, accepted.alpha
+        y = old.y + alpha * d.dy
+        zl, zu, alpha_dual = old.zl, old.zu, alpha
+        if self.bounds.count:
+            alpha_dual = dual_step_limit(old, d.dzl, d.dzu, tau)
+            gap_lower, gap_upper = self.bounds.gaps(accepted.point.w)
+            zl = safeguarded(zl + alpha_dual * d.dzl, gap_lower, self.bounds.present_lower, self.mu)
+            zu = safeguarded(zu + alpha_dual * d.dzu, gap_upper, self.bounds.present_upper, self.mu)
+        self.form.learn(old.point, accepted.point, y)
+        self.iterate = Iterate(self.form, self.bounds, accepted.point, y, zl, zu)
+        self.log = IterationLog(
+            mu=self.mu,
+            alpha=alpha,
+            alpha_dual=alpha_dual,
+            delta_w=self.system.delta_w,
+            delta_c=self.system.delta_c,
+            step=float(np.abs(d.dw).max(initial=0.0)),
+            search=accepted.label,
+            factorisations=self.system.factorisations,
+        )
+
+    def replace_point(self, point: Point, zl: Vector, zu: Vector) -> None:
+        """Continue from a point found elsewhere, with least-squares multipliers of the rows."""
+        zl, zu = zl * self.bounds.present_lower, zu * self.bounds.present_upper
+        provisional = Iterate(self.form, self.bounds, point, np.zeros(self.form.m), zl, zu)
+        y = self.system.least_squares_multipliers(provisional)
+        self.iterate = Iterate(self.form, self.bounds, point, y, zl, zu)
+        self.tiny_steps = 0

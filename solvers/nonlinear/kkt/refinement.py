@@ -1,0 +1,63 @@
+"""Iterative refinement, shared by the direct KKT solvers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ....problems.nlp import Vector
+
+TARGET = 1e-14
+"""Relative residual below which a correction is not worth its solve."""
+
+
+def refine(
+    rhs: Vector,
+    backsolve: Callable[[Vector], Vector],
+    multiply: Callable[[Vector], Vector],
+    max_steps: int = 4,
+) -> tuple[Vector, float]:
+    """Solve with given factors and correct the solution by its residual while that pays.
+
+    Parameters
+    ----------
+    rhs : ndarray, shape (N,)
+    backsolve : callable
+        Approximate solution of ``K v = b`` from the factors.
+    multiply : callable
+        The product ``K v``.
+    max_steps : int, default 4
+        Corrections at most; each must halve the residual, or the loop ends with the better vector.
+
+    Returns
+    -------
+    v : ndarray, shape (N,)
+    residual : float
+        ``||rhs - K v|| / (||rhs|| + ||v||)`` in the maximum norm, infinite for a solution that is not finite.
+    """
+    size = float(np.abs(rhs).max(initial=0.0))
+    if size == 0.0:
+        return np.zeros_like(rhs), 0.0
+    v = backsolve(rhs)
+    r = rhs - multiply(v)
+    error = _relative(r, v, size)
+    for _ in range(max_steps):
+        if error <= TARGET or not math.isfinite(error):
+            break
+        corrected = v + backsolve(r)
+        r_corrected = rhs - multiply(corrected)
+        error_corrected = _relative(r_corrected, corrected, size)
+        if not error_corrected < error:
+            break
+        slow = error_corrected > 0.5 * error
+        v, r, error = corrected, r_corrected, error_corrected
+        if slow:
+            break
+    return v, error
+
+
+def _relative(r: Vector, v: Vector, size: float) -> float:
+    value = float(np.abs(r).max()) / (size + float(np.abs(v).max()))
+    return value if math.isfinite(value) else math.inf

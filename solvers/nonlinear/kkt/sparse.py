@@ -1,0 +1,96 @@
+"""Sparse KKT systems by feral's multifrontal LDL' with a symbolic analysis that is done once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....problems.nlp import IndexVector, Vector
+from .protocol import Inertia, KKTPattern
+from .refinement import refine
+
+
+class SparseKKT:
+    """K in lower-triangular CSC form behind ``feral.Solver``.
+
+    An exactly singular matrix is reported by feral as factorised, with a zero count that can be wrong; so the
+    smallest pivot is looked at as well.
+
+    Parameters
+    ----------
+    pattern : KKTPattern
+        Coordinates of the values that `load` takes.
+    """
+
+    def __init__(self, pattern: KKTPattern) -> None:
+        import feral
+
+        self.pattern = pattern
+        self._feral: Any = feral
+        indptr, rows, positions = _compressed(pattern)
+        split = np.cumsum([pattern.hessian_rows.size, pattern.jacobian_rows.size])
+        self._hessian, self._jacobian, self._diagonal = np.split(positions, split)
+        self._base = np.zeros(rows.size)
+        self._values = np.zeros(rows.size)
+        self._matrix: Any = feral.CscMatrix(pattern.order, indptr, rows, self._values)
+        self._solver: Any = feral.Solver()
+        self._analysed = False
+
+    def load(self, hessian: Vector, jacobian: Vector) -> None:
+        """Put the values of ``H`` (lower triangle) and ``J`` into place."""
+        self._base[self._diagonal] = 0.0
+        self._base[self._hessian] = hessian
+        self._base[self._jacobian] = jacobian
+
+    def factor(self, primal: Vector, dual: Vector) -> Inertia:
+        """Factorise with the given diagonals; see `KKTSolver.factor`."""
+        order, n = self.pattern.order, self.pattern.n
+        np.copyto(self._values, self._base)
+        self._values[self._diagonal[:n]] += primal
+        self._values[self._diagonal[n:]] -= dual
+        if not np.isfinite(self._values).all():
+            return Inertia(0, 0, order)
+        self._matrix.set_values(self._values)
+        try:
+            status, _ = (self._solver.refactor if self._analysed else self._solver.factor)(self._matrix)
+        except self._feral.FeralError:
+            self._analysed = False
+            return Inertia(0, 0, order)
+        self._analysed = True
+        return self._inertia(status)
+
+    def _inertia(self, status: Any) -> Inertia:
+        order = self.pattern.order
+        if status != self._feral.FactorStatus.SUCCESS or self._solver.inertia is None:
+            return Inertia(0, 0, order)
+        counted = self._solver.inertia
+        positive, negative, zero = int(counted.n_pos), int(counted.n_neg), int(counted.n_zero)
+        smallest, largest = self._solver.min_pivot_magnitude, self._solver.max_pivot_magnitude
+        if zero == 0 and smallest is not None and smallest <= 1e-18 * max(1.0, float(largest or 1.0)):
+            return Inertia(positive - 1, negative, 1)
+        return Inertia(positive, negative, zero)
+
+    def solve(self, rhs: Vector) -> tuple[Vector, float]:
+        """Refined solution and its relative residual; see `KKTSolver.solve`."""
+        with np.errstate(all="ignore"):
+            return refine(rhs, self._backsolve, self.multiply)
+
+    def _backsolve(self, rhs: Vector) -> Vector:
+        try:
+            return np.asarray(self._solver.solve(rhs))
+        except self._feral.FeralError:
+            return np.full(rhs.size, np.nan)
+
+    def multiply(self, v: Vector) -> Vector:
+        """``K v``."""
+        return np.asarray(self._matrix.symv(v))
+
+
+def _compressed(pattern: KKTPattern) -> tuple[IndexVector, IndexVector, IndexVector]:
+    """CSC column pointers and row indices of K's lower triangle, and each coordinate's place among them."""
+    rows, columns = pattern.lower_coordinates()
+    keys, positions = np.unique(columns * pattern.order + rows, return_inverse=True)
+    indptr = np.zeros(pattern.order + 1, dtype=np.int64)
+    np.cumsum(np.bincount(keys // pattern.order, minlength=pattern.order), out=indptr[1:])
+    return indptr, keys % pattern.order, positions.astype(np.int64)

@@ -1,0 +1,135 @@
+"""The exact augmented Lagrangian of the barrier problem and its line search.
+
+With ``gL`` the gradient of the barrier Lagrangian ``phi_mu + y'C`` with respect to w and A the Jacobian of C,
+
+    M(w, y) = phi_mu + y'C + eta1/2 ||C||^2 + eta2/2 ||S gL||^2,
+    grad_w M = gL + eta1 A'C + eta2 (H + Sigma) S^2 gL,      grad_y M = C + eta2 A S^2 gL,
+
+Di Pillo & Grippo, SIAM J. Control Optim. 17 (1979); Hong, Na, Mahoney & Kolar, ICML 2023 (arXiv:2305.18379).
+H is the Hessian of the *Lagrangian*, Sigma the Hessian of the barrier. S is the affine scaling ``min(1, gap)`` by
+the distance to the nearest bound: near a bound the components of gL behave like mu/gap, and S gL stays of the
+order of mu. S is frozen during one line search, so that the derivative above is exact for the function searched.
+Without bounds S = I, and M is the function of the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...problems.nlp import Vector
+from .barrier import barrier_gradient, barrier_value
+from .iterate import Bounds, Iterate, jacobian_product, transposed_product
+from .kkt import KKTPattern
+
+EPSILON = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True)
+class MeritRule:
+    """Constants of the merit function and of its line search.
+
+    Attributes
+    ----------
+    eta1, eta2 : float
+        First penalty parameters, of ||C||^2 and of ||S gL||^2.
+    growth : float
+        On failure of the descent test eta1 is multiplied by ``growth^2`` and eta2 divided by ``growth``.
+    largest_eta1 : float
+        Beyond this the merit function says more about rounding than about progress.
+    armijo : float
+        Share of the predicted decrease that must be reached.
+    shrink : float
+        Factor between trial step lengths.
+    smallest_step : float
+        Shortest step length tried.
+    """
+
+    eta1: float = 1.0
+    eta2: float = 0.1
+    growth: float = 1.5
+    largest_eta1: float = 1e12
+    armijo: float = 1e-4
+    shrink: float = 0.5
+    smallest_step: float = 1e-8
+
+
+@dataclass(slots=True)
+class Slopes:
+    """Directional derivatives of the three parts of M: Lagrangian, ||C||^2/2, ||S gL||^2/2; and the norms."""
+
+    lagrangian: float
+    feasibility: float
+    stationarity: float
+    residual2: float
+
+    def total(self, eta1: float, eta2: float) -> float:
+        """Directional derivative of M."""
+        return self.lagrangian + eta1 * self.feasibility + eta2 * self.stationarity
+
+    def descends(self, eta1: float, eta2: float) -> bool:
+        """The descent test of the paper: derivative at most -(eta2/2)||(S gL, C)||^2."""
+        return self.total(eta1, eta2) <= -0.5 * eta2 * self.residual2
+
+
+def affine_scaling(iterate: Iterate) -> Vector:
+    """S: distance of each component to its nearest bound, at most 1."""
+    gap_lower, gap_upper = iterate.gaps
+    return np.minimum(1.0, np.minimum(gap_lower, gap_upper))
+
+
+def merit_value(
+    bounds: Bounds, iterate: Iterate, mu: float, scale: Vector, eta1: float, eta2: float
+) -> float:
+    """M at an iterate."""
+    c = iterate.point.c
+    scaled = scale * (iterate.lagrangian_gradient + barrier_gradient(iterate, mu))
+    value = barrier_value(bounds, iterate.point, mu) + float(iterate.y @ c)
+    return value + 0.5 * eta1 * float(c @ c) + 0.5 * eta2 * float(scaled @ scaled)
+
+
+def merit_gradient(
+    iterate: Iterate, hessian: Vector, mu: float, scale: Vector, eta1: float, eta2: float
+) -> tuple[Vector, Vector]:
+    """Gradient of M with respect to w and y; ``hessian`` holds the values of H's lower triangle."""
+    parts = _gradient_parts(iterate, hessian, mu, scale)
+    grad_w = parts[0] + eta1 * parts[1] + eta2 * parts[2]
+    return grad_w, iterate.point.c + eta2 * parts[3]
+
+
+def merit_slopes(
+    iterate: Iterate, hessian: Vector, mu: float, scale: Vector, dw: Vector, dy: Vector
+) -> Slopes:
+    """Derivatives of the parts of M along (dw, dy), one Hessian-vector product for all penalty parameters."""
+    gradient, feasibility, curved, grad_y = _gradient_parts(iterate, hessian, mu, scale)
+    c, scaled = iterate.point.c, scale * gradient
+    return Slopes(
+        lagrangian=float(gradient @ dw) + float(c @ dy),
+        feasibility=float(feasibility @ dw),
+        stationarity=float(curved @ dw) + float(grad_y @ dy),
+        residual2=float(scaled @ scaled) + float(c @ c),
+    )
+
+
+def _gradient_parts(
+    iterate: Iterate, hessian: Vector, mu: float, scale: Vector
+) -> tuple[Vector, Vector, Vector, Vector]:
+    """The vectors gL, A'C, (H + Sigma) S^2 gL and A S^2 gL."""
+    form, point = iterate.form, iterate.point
+    gradient = iterate.lagrangian_gradient + barrier_gradient(iterate, mu)
+    v = scale * scale * gradient
+    gap_lower, gap_upper = iterate.gaps
+    curved = (mu / gap_lower**2 + mu / gap_upper**2) * v
+    curved[: form.nx] += hessian_product(form.pattern, hessian, v[: form.nx])
+    curved[: form.nx] += form.extra_diagonal * v[: form.nx]
+    return gradient, transposed_product(form, point, point.c), curved, jacobian_product(form, point, v)
+
+
+def hessian_product(pattern: KKTPattern, values: Vector, v: Vector) -> Vector:
+    """The symmetric matrix with this lower triangle, times v."""
+    rows, columns = pattern.hessian_rows, pattern.hessian_columns
+    product = np.bincount(rows, values * v[columns], minlength=pattern.n)
+    strict = np.where(rows == columns, 0.0, values)
+    product += np.bincount(columns, strict * v[rows], minlength=pattern.n)
+    return product

@@ -1,0 +1,257 @@
+"""Globalisation: which trial along a Newton direction becomes the next iterate.
+
+Two searches with one interface. `ExactMeritSearch` is the method of the paper; `FilterSearch` is what a run falls
+back to where the merit function leads nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ...problems.nlp import Vector
+from .barrier import barrier_gradient, barrier_value, primal_step_limit
+from .form import Point
+from .iterate import Iterate
+from .merit import EPSILON, MeritRule, affine_scaling, merit_slopes, merit_value
+from .newton import Direction, NewtonSystem
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A trial that was accepted: the step in w, its length alpha, and the differentiated point."""
+
+    point: Point
+    alpha: float
+    direction: Direction
+    label: str
+
+
+class Search(Protocol):
+    """A line search along a Newton direction."""
+
+    def reset(self) -> None:
+        """Forget what belongs to the previous barrier parameter."""
+
+    def search(
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, tau: float
+    ) -> Accepted | None:
+        """The next point, or None where no trial is acceptable."""
+
+
+def trial_point(iterate: Iterate, dw: Vector, alpha: float) -> Point | None:
+    """The point at ``w + alpha dw`` with finite function values, or None."""
+    point = iterate.form.evaluate(iterate.point.w + alpha * dw)
+    return point if point.finite else None
+
+
+class ExactMeritSearch:
+    """Armijo backtracking on the exact augmented Lagrangian; x and multipliers move together.
+
+    Parameters
+    ----------
+    rule : MeritRule
+    """
+
+    def __init__(self, rule: MeritRule) -> None:
+        self.rule = rule
+        self.eta1, self.eta2 = rule.eta1, rule.eta2
+
+    def reset(self) -> None:
+        """Start again from the first penalty parameters."""
+        self.eta1, self.eta2 = self.rule.eta1, self.rule.eta2
+
+    def search(
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, tau: float
+    ) -> Accepted | None:
+        """See `Search.search`."""
+        rule, form = self.rule, iterate.form
+        scale = affine_scaling(iterate)
+        slopes = merit_slopes(iterate, system.hessian, mu, scale, direction.dw, direction.dy)
+        while not slopes.descends(self.eta1, self.eta2):
+            self.eta1 *= rule.growth**2
+            self.eta2 /= rule.growth
+            if not self.eta1 <= rule.largest_eta1:
+                return None
+        slope = slopes.total(self.eta1, self.eta2)
+        start = merit_value(iterate.bounds, iterate, mu, scale, self.eta1, self.eta2)
+        noise = 10.0 * EPSILON * abs(start)
+        alpha = primal_step_limit(iterate, direction.dw, tau)
+        smallest = rule.smallest_step * alpha
+        while alpha > smallest:
+            point = trial_point(iterate, direction.dw, alpha)
+            if point is not None and form.differentiate(point):
+                y = iterate.y + alpha * direction.dy
+                trial = Iterate(form, iterate.bounds, point, y, iterate.zl, iterate.zu)
+                value = merit_value(iterate.bounds, trial, mu, scale, self.eta1, self.eta2)
+                if value <= start + rule.armijo * alpha * slope + noise or -alpha * slope <= noise:
+                    return Accepted(point, alpha, direction, "m")
+            alpha *= rule.shrink
+        return None
+
+
+@dataclass(frozen=True)
+class FilterRule:
+    """Constants of the filter line search, Waechter & Biegler (2006), section 2.3 and table of section 4."""
+
+    gamma_theta: float = 1e-5
+    gamma_phi: float = 1e-8
+    delta: float = 1.0
+    s_theta: float = 1.1
+    s_phi: float = 2.3
+    armijo: float = 1e-8
+    alpha_min_factor: float = 0.05
+    soc_reduction: float = 0.99
+    max_soc: int = 4
+    theta_max_factor: float = 1e4
+    theta_min_factor: float = 1e-4
+    max_increase: float = 5.0
+
+
+class FilterSearch:
+    """Filter line search with second-order corrections.
+
+    Waechter & Biegler, "Line search filter methods for nonlinear programming: motivation and global convergence",
+    SIAM J. Optim. 16 (2005).
+
+    Parameters
+    ----------
+    rule : FilterRule
+    """
+
+    def __init__(self, rule: FilterRule) -> None:
+        self.rule = rule
+        self._theta_max = self._theta_min = math.inf
+        self.entries: list[tuple[float, float]] = []
+
+    def reset(self) -> None:
+        """Empty the filter."""
+        self.entries.clear()
+
+    def add(self, theta: float, phi: float) -> None:
+        """Forbid the neighbourhood of a point."""
+        margin = (1.0 - self.rule.gamma_theta) * theta, phi - self.rule.gamma_phi * theta
+        self.entries = [e for e in self.entries if e[0] < margin[0] or e[1] < margin[1]]
+        self.entries.append(margin)
+
+    def admits(self, theta: float, phi: float) -> bool:
+        """Whether a pair is acceptable to the filter."""
+        if not (theta <= self._theta_max and math.isfinite(phi)):
+            return False
+        return all(theta < t or phi < p for t, p in self.entries)
+
+    def measure(self, iterate: Iterate, mu: float) -> tuple[float, float]:
+        """Violation and barrier function; the first call fixes the thresholds of violation."""
+        theta = float(np.abs(iterate.point.c).sum())
+        if self._theta_max == math.inf:
+            self._theta_max = self.rule.theta_max_factor * max(1.0, theta)
+            self._theta_min = self.rule.theta_min_factor * max(1.0, theta)
+        return theta, barrier_value(iterate.bounds, iterate.point, mu)
+
+    def search(
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, tau: float
+    ) -> Accepted | None:
+        """See `Search.search`."""
+        theta, phi = self.measure(iterate, mu)
+        assert iterate.point.g is not None
+        slope = float((iterate.point.g + barrier_gradient(iterate, mu)) @ direction.dw)
+        judge = _Judge(self, theta, phi, slope)
+        limit = alpha = primal_step_limit(iterate, direction.dw, tau)
+        smallest = judge.smallest_step()
+        while alpha >= smallest:
+            point = trial_point(iterate, direction.dw, alpha)
+            accepted = None
+            if point is not None:
+                if judge.accepts(iterate, point, mu, alpha) and iterate.form.differentiate(point):
+                    accepted = Accepted(point, alpha, direction, "f")
+                elif alpha == limit and float(np.abs(point.c).sum()) >= theta > 0.0:
+                    accepted = self._correct(judge, system, iterate, point, mu, tau, alpha)
+            if accepted is not None:
+                if not judge.by_descent:
+                    self.add(theta, phi)
+                return accepted
+            alpha *= 0.5
+        return None
+
+    def _correct(
+        self,
+        judge: _Judge,
+        system: NewtonSystem,
+        iterate: Iterate,
+        point: Point,
+        mu: float,
+        tau: float,
+        alpha: float,
+    ) -> Accepted | None:
+        """Second-order corrections of the full step, section 2.4 of Waechter & Biegler (2006)."""
+        c = iterate.point.c
+        previous = float(np.abs(iterate.point.c).sum())
+        for _ in range(self.rule.max_soc):
+            c = alpha * c + point.c
+            corrected = system.direction(iterate, mu, c)
+            if not math.isfinite(corrected.residual):
+                return None
+            alpha = primal_step_limit(iterate, corrected.dw, tau)
+            trial = trial_point(iterate, corrected.dw, alpha)
+            if trial is None:
+                return None
+            if judge.accepts(iterate, trial, mu, alpha) and iterate.form.differentiate(trial):
+                return Accepted(trial, alpha, corrected, "s")
+            theta = float(np.abs(trial.c).sum())
+            if theta > self.rule.soc_reduction * previous:
+                return None
+            point, previous = trial, theta
+        return None
+
+
+class _Judge:
+    """Acceptance of one line search's trials."""
+
+    def __init__(self, owner: FilterSearch, theta: float, phi: float, slope: float) -> None:
+        self.owner, self.rule = owner, owner.rule
+        self.theta, self.phi, self.slope = theta, phi, slope
+        self.small = theta <= owner._theta_min
+        self.by_descent = False
+
+    def smallest_step(self) -> float:
+        """Step length below which restoration is the better idea, equation (23)."""
+        rule, slope = self.rule, self.slope
+        alpha = rule.gamma_theta
+        if slope < 0.0:
+            alpha = min(alpha, rule.gamma_phi * self.theta / -slope)
+            if self.small:
+                alpha = min(alpha, rule.delta * self.theta**rule.s_theta / (-slope) ** rule.s_phi)
+        return max(rule.alpha_min_factor * alpha, 1e-14)
+
+    def accepts(self, iterate: Iterate, point: Point, mu: float, alpha: float) -> bool:
+        """Whether a trial makes sufficient progress and is acceptable to the filter."""
+        rule = self.rule
+        theta = float(np.abs(point.c).sum())
+        phi = barrier_value(iterate.bounds, point, mu)
+        if not (math.isfinite(theta) and math.isfinite(phi)):
+            return False
+        increase = phi - self.phi
+        if increase > 0.0 and math.log10(increase) > rule.max_increase + max(
+            0.0, math.log10(max(abs(self.phi), 10.0))
+        ):
+            return False
+        noise = 10.0 * EPSILON * abs(self.phi)
+        switching = (
+            self.slope < 0.0
+            and self.small
+            and alpha * (-self.slope) ** rule.s_phi > rule.delta * self.theta**rule.s_theta
+        )
+        self.by_descent = False
+        if switching:
+            self.by_descent = phi - self.phi <= rule.armijo * alpha * self.slope + noise
+            if not self.by_descent:
+                return False
+        elif not (
+            theta <= (1.0 - rule.gamma_theta) * self.theta + 10.0 * EPSILON * self.theta
+            or phi - self.phi <= -rule.gamma_phi * self.theta + noise
+        ):
+            return False
+        return self.owner.admits(theta, phi - noise)
