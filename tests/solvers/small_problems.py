@@ -49,7 +49,7 @@ class Dense(NLP):
         return np.concatenate([[0], np.cumsum(np.arange(1, self.n + 1))]), self._columns
 
     def hessian_values(self, x, y=None, sigma=1.0, out=None):
-        total = sigma * np.asarray(self._h(x), dtype=float)
+        total = sigma * np.asarray(self._h(x.copy()), dtype=float)
         if y is not None and self.m:
             total = total + sum(
                 yi * np.asarray(hi, dtype=float) for yi, hi in zip(y, self._hc(x), strict=True)
