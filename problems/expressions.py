@@ -1,7 +1,8 @@
-"""Scalar expressions recorded while a pattern function runs: the library's own light front to sympy.
+"""Scalar expressions recorded while a pattern function runs: the way from a Python function to a graph.
 
 A pattern function is called once with `Expression` symbols; what it does to them is recorded as a directed
-acyclic graph, whose text is the key of the pattern cache: a pattern met before needs no sympy at all.
+acyclic graph, whose text is the key of the pattern cache: a pattern met before is neither differentiated nor
+compiled again.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .expressions import Expression, normalise, record
-from .tracing import SOURCE_VERSION, kernel_source
+from .kernel_source import SOURCE_VERSION, kernel_source
 
 logger = logging.getLogger("karush.problems")
 

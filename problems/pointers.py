@@ -56,7 +56,7 @@ def offset(typing_context: Any, pointer: Any, count: Any) -> Any:
 
 @intrinsic
 def call_kernel(typing_context: Any, address: Any, count: Any, stride: Any, local: Any, out: Any) -> Any:
-    """Call the kernel at ``address``: ``kernel(count, stride, local, out)``; `tracing` has the layout."""
+    """Call the kernel at ``address``; `kernel_source` describes its arguments."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer, pointer = ir.IntType(64), ir.DoubleType().as_pointer()

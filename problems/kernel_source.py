@@ -1,0 +1,153 @@
+"""The source of a pattern's kernels: numba functions printed from its graph and the graph of its derivatives.
+
+A kernel evaluates a block of elements at a time, structure-of-arrays: local variable (then parameter) ``j``
+of element ``e`` stands in ``x[j * stride + e]``, output ``l`` in ``out[l * stride + e]``. The loop over the
+elements is inside, so the compiler vectorises it, and one indirect call serves the whole block.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .graphs import LEAVES, Graph, Node
+
+# Bump when what `kernel_source` prints for a graph changes: it is part of the cache key.
+SOURCE_VERSION = 3
+
+# A subexpression used once is written where it is used, unless it is deeper than this.
+_DEEPEST = 6
+
+_HEADER = '''"""A karush pattern of {variables} variables, generated; safe to delete."""
+
+import math
+
+VARIABLES = {variables}
+PARAMETERS = {parameters}
+GRADIENT = {gradient}
+HESSIAN = {hessian}
+DEFINITION = {definition!r}
+'''
+
+_FORMATS = {
+    "add": "({} + {})",
+    "sub": "({} - {})",
+    "mul": "({} * {})",
+    "div": "({} / {})",
+    "neg": "(-{})",
+    "pow": "({} ** {})",
+    "abs": "abs({})",
+    "min": "({0} if {0} <= {1} else {1})",
+    "max": "({0} if {0} >= {1} else {1})",
+    "sign": "(1.0 if {0} > 0.0 else (-1.0 if {0} < 0.0 else 0.0 * {0}))",
+    "where": "({1} if {0} else {2})",
+    "lt": "({} < {})",
+    "le": "({} <= {})",
+    "gt": "({} > {})",
+    "ge": "({} >= {})",
+    "eq": "({} == {})",
+    "ne": "({} != {})",
+    "and": "({} and {})",
+    "or": "({} or {})",
+    "not": "(not {})",
+}
+# Operations whose format names an operand twice: the operand gets a name of its own.
+_REPEATING = frozenset({"min", "max", "sign"})
+
+
+def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
+    """Source of the module with a pattern's three kernels.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The normalised graph (`expressions.normalise`); its last line is the pattern's value.
+    variables, parameters : int
+        Numbers of local variables and of parameters.
+
+    Returns
+    -------
+    str
+        Module text: ``VARIABLES``, ``PARAMETERS``, ``GRADIENT`` (variables with a nonzero derivative),
+        ``HESSIAN`` (pairs (a, b), a >= b, with a nonzero second derivative) and the functions ``value``,
+        ``gradient`` (value first, then one output a variable) and ``hessian`` (one output a pair).
+    """
+    graph = Graph()
+    value = graph.extend(lines)
+    slopes = [graph.derivative(value, a) for a in range(variables)]
+    curvatures = {(a, b): graph.derivative(slopes[a], b) for a in range(variables) for b in range(a + 1)}
+    hessian = {pair: node for pair, node in curvatures.items() if graph.value(node) != 0.0}
+    header = _HEADER.format(
+        variables=variables,
+        parameters=parameters,
+        gradient=tuple(a for a in range(variables) if graph.value(slopes[a]) != 0.0),
+        hessian=tuple(hessian),
+        definition="\n".join(lines),
+    )
+    kernels = {"value": [value], "gradient": [value, *slopes], "hessian": list(hessian.values())}
+    return "\n\n".join([header, *(_function(graph, name, out, variables) for name, out in kernels.items())])
+
+
+def _function(graph: Graph, name: str, outputs: list[Node], variables: int) -> str:
+    """A kernel that computes the outputs."""
+    needed = graph.ancestors(outputs)
+    uses = Counter(outputs)
+    for node in needed:
+        operation, operands = graph.nodes[node]
+        if operation not in LEAVES:
+            uses.update({int(operand): 2 if operation in _REPEATING else 1 for operand in operands})
+    body: list[str] = []
+    text: dict[Node, str] = {}
+    depth: dict[Node, int] = {}
+    for node in needed:
+        operation, operands = graph.nodes[node]
+        if operation == "constant":
+            text[node] = _number(operands[0])
+        elif operation in LEAVES:
+            position = int(operands[0]) + (variables if operation == "parameter" else 0)
+            text[node] = f"{operation[0]}{int(operands[0])}"
+            body.append(f"{text[node]} = x[{_at(position)}]")
+        else:
+            inner = [int(operand) for operand in operands]
+            text[node] = _expression(graph, operation, inner, text)
+            depth[node] = 1 + max(depth.get(operand, 0) for operand in inner)
+            if uses[node] > 1 or depth[node] > _DEEPEST:
+                body.append(f"t{node} = {text[node]}")
+                text[node], depth[node] = f"t{node}", 0
+    body += [f"out[{_at(l)}] = {text[node]}" for l, node in enumerate(outputs)]
+    head = [f"def {name}(count, stride, x, out):", "    for e in range(count):"]
+    return "\n".join([*head, *("        " + line for line in body or ["pass"])]) + "\n"
+
+
+def _expression(graph: Graph, operation: str, operands: list[Node], text: dict[Node, str]) -> str:
+    if operation == "pow":
+        exponent = graph.value(operands[1])
+        if exponent is not None:
+            return _power(text[operands[0]], exponent)
+    shown = [text[operand] for operand in operands]
+    return _FORMATS[operation].format(*shown) if operation in _FORMATS else f"math.{operation}({shown[0]})"
+
+
+def _power(base: str, exponent: float) -> str:
+    """Whole powers as products (which the compiler unrolls), half ones by the square root."""
+    size = abs(exponent)
+    if size.is_integer() and size <= 64:
+        power = base if size == 1 else f"{base} ** {int(size)}"
+    elif (2 * size).is_integer() and size <= 8:
+        whole = int(size)
+        power = {0: "", 1: f"{base} * "}.get(whole, f"{base} ** {whole} * ") + f"math.sqrt({base})"
+    else:
+        return f"({base} ** {_number(exponent)})"
+    return f"({power})" if exponent > 0 else f"(1.0 / ({power}))"
+
+
+def _number(value: float) -> str:
+    if value != value:
+        return "math.nan"
+    if value in (float("inf"), float("-inf")):
+        return "math.inf" if value > 0 else "(-math.inf)"
+    return repr(value) if value >= 0 else f"({value!r})"
+
+
+def _at(position: int) -> str:
+    return {0: "e", 1: "stride + e"}.get(position, f"{position} * stride + e")
