@@ -26,9 +26,9 @@ HEAD = """# The contract, measured
 
 Every method of karush keeps the contract below; the conformance suite runs it on every registered method. For
 comparison scipy's own methods went through the same checks, behind the same interface and with exact
-derivatives where a method takes any (COBYLA and COBYQA take none). A cell says *kept*, or *broken* with a number
-that leads to what was seen first; `-` stands where a method does not take such problems at all. Some of these
-promises scipy never made: the table says what to expect, not who is to blame.
+derivatives where a method takes any (COBYLA and COBYQA take none). A cell says *kept*, or *broken* with a
+number that leads to what was seen first; `-` stands where a method does not take such problems at all. Some
+of these promises scipy never made: the table says what to expect, not who is to blame.
 
 karush's successes are judged at a tolerance of 1e-8 by the certificate, scipy's at 1e-5 (all were run with
 `tol=1e-8`).
