@@ -47,7 +47,17 @@ class KarushPeer:
         from ...solvers.minimize import minimize
         from ...solvers.status import Status
 
-        result = minimize(problem, method=self.name, tol=tol, options={"max_time": time_limit, **options})
+        def show(intermediate_result: Any) -> None:
+            assert watch is not None
+            watch(intermediate_result.record)
+
+        result = minimize(
+            problem,
+            method=self.name,
+            tol=tol,
+            callback=None if watch is None else show,
+            options={"max_time": time_limit, **options},
+        )
         return Answer(
             x=result.x,
             y=result.y,

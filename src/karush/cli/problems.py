@@ -64,9 +64,7 @@ def _print_table(entries: list[Any]) -> None:
 
 @problems.command("show")
 @click.argument("name")
-@click.option(
-    "--set", "sizes", multiple=True, metavar="KEY=VALUE", help="A size, such as n=1000; repeatable."
-)
+@click.option("-s", "--set", "sizes", multiple=True, metavar="KEY=VALUE", help="A size: n=1000; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show_problem(name: str, sizes: tuple[str, ...], as_json: bool) -> None:
     """Show what is known of a problem, and its structure."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..problems.nlp import NLP
 
 DEFAULT_METHOD = "exact-al"
-MOST_ROWS_PER_SECOND = 20.0
+FREE_ROWS = 40
+ROWS_PER_SECOND = 10.0
 
 
 @click.command(short_help="Solve a problem and certify the answer.")
@@ -171,11 +172,12 @@ class _Run:
 
 
 class _IterationLog:
-    """Rows as they come; where they come too fast some are left out, never the last."""
+    """The first rows all, later ones at a pace that can be read, the last one always."""
 
     def __init__(self, out: Any) -> None:
         self._out = out
         self._next = 0.0
+        self._seen = 0
         self._columns: list[str] = []
         self._waiting: dict[str, Any] | None = None
 
@@ -188,15 +190,19 @@ class _IterationLog:
             )
         now = time.perf_counter()
         self._waiting = entry
-        if now >= self._next:
-            self._next = now + 1.0 / MOST_ROWS_PER_SECOND
+        self._seen += 1
+        if self._seen <= FREE_ROWS or now >= self._next:
+            self._next = now + 1.0 / ROWS_PER_SECOND
             self.close()
 
     def close(self) -> None:
         """Print what waits."""
         entry, self._waiting = self._waiting, None
         if entry is not None:
-            self._out.print(" ".join(f"{_figure(entry.get(key)):>{_width(key)}}" for key in self._columns))
+            figures = (_figure(key, entry.get(key)) for key in self._columns)
+            self._out.print(
+                " ".join(f"{text:>{_width(key)}}" for key, text in zip(self._columns, figures, strict=True))
+            )
 
 
 def _heading(key: str) -> str:
@@ -207,12 +213,12 @@ def _width(key: str) -> int:
     return {"iteration": 6, "f": 17}.get(key, max(9, len(_heading(key))))
 
 
-def _figure(value: Any) -> str:
+def _figure(key: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, int):
         return str(value)
-    return f"{value:.9e}" if False else f"{value:.4g}"
+    return f"{value:.9e}" if key == "f" else f"{value:.3g}"
 
 
 def _print_record(record: dict[str, Any]) -> None:
