@@ -5,7 +5,7 @@ Those that CUTEst holds have its order of variables and rows, so values can be c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def steering(model: Model, nh: int = 400) -> None:
     motion[:, 3].add(lambda h, p, q: 50 * h * (np.sin(p) + np.sin(q)), step, u[:-1], u[1:])
 
 
-def _glider_force(x, vx, vy, lift):  # type: ignore[no-untyped-def]
+def _glider_force(x: Any, vx: Any, vy: Any, lift: Any) -> tuple[Any, Any]:
     """Horizontal and vertical acceleration of a hang glider in a thermal."""
     r = (x / 100 - 2.5) ** 2
     w = vy - 2.5 * (1 - r) * np.exp(-r)

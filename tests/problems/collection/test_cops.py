@@ -7,8 +7,8 @@ from karush.problems import get
 
 COLLECTIONS = ("cops", "cops_trajectories", "cops_estimation")
 
-# CUTEst rounds weights and starts to 11 digits, and the weighted sum of the rows cancels: in CAMSHAPE the weight
-# 2 cos(angle) of 800 rows, in ELEC the 600 coordinates of points on the sphere.
+# CUTEst rounds weights and starts to 11 digits, and the weighted sum of the rows cancels: in CAMSHAPE the
+# weight 2 cos(angle) of 800 rows, in ELEC the 600 coordinates of points on the sphere.
 ROUNDED = {"CAMSHAPE", "ELEC"}
 
 # The Hessian of one element in ROBOTARM.SIF lacks a pair of parentheses.
