@@ -1,7 +1,7 @@
 """Expression graphs: simplified as they grow, differentiated node by node.
 
-Equal nodes are one node, so common subexpressions are shared from the start, and differentiating costs a local
-rule a node and variable: linear in the graph, where expanding it to a tree can be exponential.
+Equal nodes are one node, so common subexpressions are shared from the start, and differentiating costs one
+local rule a node and variable: linear in the graph, where expanding it to a tree can be exponential.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ Rule = Callable[[Graph, Node, list[Node], list[Node]], Node]
 
 
 def _chain(slope: Callable[[Graph, Node, Node], Node]) -> Rule:
-    """Rule of a function of one argument, from its derivative in terms of the argument and the node itself."""
+    """Rule of a function of one argument, from its derivative in terms of argument and node."""
     return lambda g, node, a, d: g.apply("mul", slope(g, a[0], node), d[0])
 
 
@@ -269,8 +269,8 @@ def _gauss(g: Graph, a: Node) -> Node:
     return g.apply("mul", g.constant(2.0 / math.sqrt(math.pi)), bell)
 
 
-# Derivative of each operation, from its node, its operands a and their derivatives d. Tangents (not adjoints), so
-# that a branch that is not taken can be nan or inf without touching the result.
+# Derivative of each operation, from its node, its operands a and their derivatives d. Tangents (not adjoints),
+# so that a branch that is not taken can be nan or inf without touching the result.
 RULES: dict[str, Rule] = {
     "add": lambda g, node, a, d: g.apply("add", *d),
     "sub": lambda g, node, a, d: g.apply("sub", *d),
