@@ -201,9 +201,7 @@ def hs45(model: Model) -> None:
 def hs46(model: Model) -> None:
     """Powers up to six: the Hessian is singular at the minimiser."""
     x = model.variables(5, start=[np.sqrt(2) / 2, 1.75, 0.5, 2, 2])
-    model.minimize(
-        lambda a, b, c, d, e: (a - b) ** 2 + (c - 1) ** 2 + (d - 1) ** 4 + (e - 1) ** 6, *x
-    )
+    model.minimize(lambda a, b, c, d, e: (a - b) ** 2 + (c - 1) ** 2 + (d - 1) ** 4 + (e - 1) ** 6, *x)
     model.subject_to(lambda a, d, e: a**2 * d + np.sin(d - e) - 1, x[0], x[3], x[4], lower=0, upper=0)
     model.subject_to(lambda b, c, d: b + c**4 * d**2 - 2, *x[1:4], lower=0, upper=0)
 
@@ -212,9 +210,7 @@ def hs46(model: Model) -> None:
 def hs47(model: Model) -> None:
     """Powers of successive differences; (x2 - x3)^3 makes the book's minimum a local one."""
     x = model.variables(5, start=[2, np.sqrt(2), -1, 2 - np.sqrt(2), 0.5])
-    model.minimize(
-        lambda a, b, c, d, e: (a - b) ** 2 + (b - c) ** 3 + (c - d) ** 4 + (d - e) ** 4, *x
-    )
+    model.minimize(lambda a, b, c, d, e: (a - b) ** 2 + (b - c) ** 3 + (c - d) ** 4 + (d - e) ** 4, *x)
     model.subject_to(lambda a, b, c: a + b**2 + c**3 - 3, *x[:3], lower=0, upper=0)
     model.subject_to(lambda b, c, d: b - c**2 + d - 1, *x[1:4], lower=0, upper=0)
     model.subject_to(lambda a, e: a * e - 1, x[0], x[4], lower=0, upper=0)
@@ -233,9 +229,7 @@ def hs48(model: Model) -> None:
 def hs49(model: Model) -> None:
     """Powers up to six under linear equations."""
     x = model.variables(5, start=[10, 7, 2, -3, 0.8])
-    model.minimize(
-        lambda a, b, c, d, e: (a - b) ** 2 + (c - 1) ** 2 + (d - 1) ** 4 + (e - 1) ** 6, *x
-    )
+    model.minimize(lambda a, b, c, d, e: (a - b) ** 2 + (c - 1) ** 2 + (d - 1) ** 4 + (e - 1) ** 6, *x)
     linear_rows(model, [[1, 1, 1, 4, 0], [0, 0, 1, 0, 5]], x, lower=0, upper=0, constant=[7, 6])
 
 
@@ -243,8 +237,6 @@ def hs49(model: Model) -> None:
 def hs50(model: Model) -> None:
     """Powers of successive differences under banded linear equations."""
     x = model.variables(5, start=[35, -31, 11, 5, -5])
-    model.minimize(
-        lambda a, b, c, d, e: (a - b) ** 2 + (b - c) ** 2 + (c - d) ** 4 + (d - e) ** 2, *x
-    )
+    model.minimize(lambda a, b, c, d, e: (a - b) ** 2 + (b - c) ** 2 + (c - d) ** 4 + (d - e) ** 2, *x)
     matrix = [[1, 2, 3, 0, 0], [0, 1, 2, 3, 0], [0, 0, 1, 2, 3]]
     linear_rows(model, matrix, x, lower=0, upper=0, constant=6)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def hs51(model: Model) -> None:
     """Linear least squares with three equations and residual zero."""
     x = model.variables(5, start=[2.5, 0.5, 2, -1, 0.5])
-    model.minimize(
-        lambda a, b, c, d, e: (a - b) ** 2 + (b + c - 2) ** 2 + (d - 1) ** 2 + (e - 1) ** 2, *x
-    )
+    model.minimize(lambda a, b, c, d, e: (a - b) ** 2 + (b + c - 2) ** 2 + (d - 1) ** 2 + (e - 1) ** 2, *x)
     matrix = [[1, 3, 0, 0, 0], [0, 0, 1, 1, -2], [0, 1, 0, 0, -1]]
     linear_rows(model, matrix, x, lower=0, upper=0, constant=[4, 0, 0])
 
@@ -40,9 +38,7 @@ def hs52(model: Model) -> None:
 def hs53(model: Model) -> None:
     """Linear least squares with three equations in a box."""
     x = model.variables(5, start=2, lower=-10, upper=10)
-    model.minimize(
-        lambda a, b, c, d, e: (a - b) ** 2 + (b + c - 2) ** 2 + (d - 1) ** 2 + (e - 1) ** 2, *x
-    )
+    model.minimize(lambda a, b, c, d, e: (a - b) ** 2 + (b + c - 2) ** 2 + (d - 1) ** 2 + (e - 1) ** 2, *x)
     matrix = [[1, 3, 0, 0, 0], [0, 0, 1, 1, -2], [0, 1, 0, 0, -1]]
     linear_rows(model, matrix, x, lower=0, upper=0)
 

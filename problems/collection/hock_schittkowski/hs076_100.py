@@ -52,9 +52,7 @@ def quadratic_programme(model: Model, upper: float) -> None:
     """HS76 with any upper bound."""
     x = model.variables(4, start=0.5, lower=0, upper=upper)
     model.minimize(
-        lambda a, b, c, d: (
-            a**2 + 0.5 * b**2 + c**2 + 0.5 * d**2 - a * c + c * d - a - 3 * b + c - d
-        ),
+        lambda a, b, c, d: a**2 + 0.5 * b**2 + c**2 + 0.5 * d**2 - a * c + c * d - a - 3 * b + c - d,
         *x,
     )
     linear_rows(model, [[1, 2, 1, 1], [3, 1, 2, -1]], x, upper=0, constant=[5, 4])
@@ -69,9 +67,7 @@ def hs77(model: Model) -> None:
         lambda a, b, c, d, e: (a - 1) ** 2 + (a - b) ** 2 + (c - 1) ** 2 + (d - 1) ** 4 + (e - 1) ** 6, *x
     )
     root = np.sqrt(2)
-    model.subject_to(
-        lambda a, d, e: a**2 * d + np.sin(d - e) - 2 * root, x[0], x[3], x[4], lower=0, upper=0
-    )
+    model.subject_to(lambda a, d, e: a**2 * d + np.sin(d - e) - 2 * root, x[0], x[3], x[4], lower=0, upper=0)
     model.subject_to(lambda b, c, d: b + c**4 * d**2 - 8 - root, *x[1:4], lower=0, upper=0)
 
 
@@ -118,9 +114,7 @@ def hs81(model: Model) -> None:
     """Powell's exponential of a product less a term that vanishes at feasible points."""
     bound = np.array([2.3, 2.3, 3.2, 3.2, 3.2])
     x = model.variables(5, start=[-2, 2, 2, -1, -1], lower=-bound, upper=bound)
-    model.minimize(
-        lambda a, b, c, d, e: np.exp(a * b * c * d * e) - 0.5 * (a**3 + b**3 + 1) ** 2, *x
-    )
+    model.minimize(lambda a, b, c, d, e: np.exp(a * b * c * d * e) - 0.5 * (a**3 + b**3 + 1) ** 2, *x)
     powell_constraints(model, x)
 
 
@@ -129,9 +123,7 @@ def hs83(model: Model) -> None:
     """Colville's third problem."""
     x = model.variables(5, start=[78, 33, 27, 27, 27], lower=[78, 33, 27, 27, 27], upper=[102, *[45] * 4])
     a, b, c, d, e = x
-    model.minimize(
-        lambda a, c, e: 5.3578547 * c**2 + 0.8356891 * a * e + 37.293239 * a - 40792.141, a, c, e
-    )
+    model.minimize(lambda a, c, e: 5.3578547 * c**2 + 0.8356891 * a * e + 37.293239 * a - 40792.141, a, c, e)
     model.subject_to(
         lambda a, b, c, d, e: 85.334407 + 0.0056858 * b * e + 0.0006262 * a * d - 0.0022053 * c * e,
         *x,
@@ -221,7 +213,9 @@ def hs93(model: Model) -> None:
         return b * c * (a + 1.57 * b + d)
 
     model.minimize(
-        lambda *x: core(*x[:4]) * (0.0204 + 0.0607 * x[4] ** 2) + winding(*x[:4]) * (0.0187 + 0.0437 * x[5] ** 2),
+        lambda *x: (
+            core(*x[:4]) * (0.0204 + 0.0607 * x[4] ** 2) + winding(*x[:4]) * (0.0187 + 0.0437 * x[5] ** 2)
+        ),
         *x,
     )
     model.subject_to(lambda a, b, c, d, e, f: 0.001 * a * b * c * d * e * f - 2.07, *x, lower=0)
@@ -274,17 +268,17 @@ def process(model: Model, requirement: ArrayLike) -> None:
 
 @register(classification="OOR2-AN-7-2", optimum=-831079891.5, source=book(99))
 def hs99(model: Model) -> None:
-    """Longest rocket flight that reaches a height and a speed: the angle is constant in each of seven stages."""
+    """Longest flight of a rocket to a height and a speed, with a constant angle in each of seven stages."""
     x = model.variables(7, start=0.5, lower=0, upper=1.58)
     time = np.array([0.0, 25, 50, 100, 150, 200, 290, 380])
     thrust, gravity = np.array([50.0, 50, 75, 75, 75, 100, 100]), 32.0
     step = np.diff(time)
     arm = step * (step / 2 + time[-1] - time[1:])  # what a stage's acceleration adds to the last height
     flight = model.groups((), lambda r: -(r**2))
-    flight.add(lambda t, w: w * np.cos(t), x, thrust * step)
+    flight.add(lambda t: np.cos(t), x, weight=thrust * step)
     weights = np.array([arm, step])
     rows = model.constraints(2, lower=0, upper=0, constant=[1e5, 1e3] + gravity * weights.sum(axis=1))
-    rows[:, None].add(lambda t, w: w * np.sin(t), x, thrust * weights)
+    rows[:, None].add(lambda t: np.sin(t), x, weight=thrust * weights)
 
 
 @register(classification="OOR2-AN-7-4", optimum=680.6300573, source=book(100))
@@ -318,22 +312,18 @@ def hs100_objective(model: Model, x: Variables) -> None:
 
 def hs100_first(model: Model, x: Variables, **bounds: float) -> None:
     """First constraint of HS100."""
-    model.subject_to(
-        lambda a, b, c, d, e: 127 - 2 * a**2 - 3 * b**4 - c - 4 * d**2 - 5 * e, *x[:5], **bounds
-    )
+    model.subject_to(lambda a, b, c, d, e: 127 - 2 * a**2 - 3 * b**4 - c - 4 * d**2 - 5 * e, *x[:5], **bounds)
 
 
 def hs100_middle(model: Model, x: Variables) -> None:
     """Second and third constraints of HS100."""
-    model.subject_to(
-        lambda a, b, c, d, e: 282 - 7 * a - 3 * b - 10 * c**2 - d + e, *x[:5], lower=0
-    )
-    model.subject_to(
-        lambda a, b, f, g: 196 - 23 * a - b**2 - 6 * f**2 + 8 * g, *x[:2], *x[5:], lower=0
-    )
+    model.subject_to(lambda a, b, c, d, e: 282 - 7 * a - 3 * b - 10 * c**2 - d + e, *x[:5], lower=0)
+    model.subject_to(lambda a, b, f, g: 196 - 23 * a - b**2 - 6 * f**2 + 8 * g, *x[:2], *x[5:], lower=0)
 
 
-def hs100_last(model: Model, x: Variables, matrix: ArrayLike = (0, 0, 0, 0, 0, -5, 11), **bounds: float) -> None:
+def hs100_last(
+    model: Model, x: Variables, matrix: ArrayLike = (0, 0, 0, 0, 0, -5, 11), **bounds: float
+) -> None:
     """Last constraint of HS100."""
     row = linear_rows(model, np.atleast_2d(matrix), x, **bounds)
     row[0].add(lambda a, b, c: 3 * a * b - 4 * a**2 - b**2 - 2 * c**2, *x[:3])

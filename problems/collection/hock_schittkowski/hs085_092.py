@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...registry import register
-from .parts import book
+from .parts import add_matrix, book
 
 if TYPE_CHECKING:
     from ...model import Model
@@ -15,67 +15,87 @@ if TYPE_CHECKING:
 
 @register(classification="OOI2-MN-5-21", optimum=-1.90513375, source=book(85))
 def hs85(model: Model) -> None:
-    """Profit of a recovery process, through a chain of forty intermediate quantities."""
+    """Profit of a recovery process through many intermediate quantities.
+
+    Row 19 is the book's, y4 - (.28 / .72) y5; S2MPJ's translation divides by y5 there.
+    """
     x = model.variables(
         5,
         start=[900, 80, 115, 267, 27],
         lower=[704.4148, 68.6, 0, 193, 25],
         upper=[906.3855, 288.88, 134.75, 287.0966, 84.1988],
     )
-    model.minimize(lambda *x: recovery_objective(*x), *x)
-    model.subject_to(lambda b, c: 1.5 * b - c, x[1], x[2], lower=0)
-    least = [213.1, 17.505, 11.275, 214.228, 7.458, 0.961, 1.612, 0.146, 107.99, 922.693, 926.832, 18.766]
+    least = [0, 213.1, 17.505, 11.275, 214.228, 7.458, 0.961, 1.612, 0.146, 107.99, 922.693, 926.832, 18.766]
     least += [1072.163, 8961.448, 0.063, 71084.33, 2802713, 0, -21, 110.6]
-    width = [np.inf, 1036.16, 23.755, 451.357, 577.005, 264.955, 5.434, 0.076, 165.376, 363.412, 517.214, 518.375]
-    width += [2174.88, 17882.6, 0.323, 68915.7, 9343400, np.inf, np.inf, np.inf]
-    for k, (low, span) in enumerate(zip(least, width, strict=True)):
-        model.subject_to(lambda *x, k=k, low=low: recovery(*x)[k] - low, *x, lower=0, upper=span)
+    most = [
+        np.inf,
+        np.inf,
+        1053.6667,
+        35.03,
+        665.585,
+        584.463,
+        265.916,
+        7.046,
+        0.222,
+        273.366,
+        1286.105,
+        1444.046,
+    ]
+    most += [537.141, 3247.039, 26844.086, 0.386, 140000, 12146108, np.inf, np.inf, np.inf]
+    weights = recovery_weights()
+    constant = least - weights[1:, 0]
+    rows = model.constraints(21, lower=0, upper=np.subtract(most, least), constant=constant)
+    add_matrix(rows, weights[1:, 1:6], x)
+    model.minimize_constant(weights[0, 0])
+    model.minimize_linear(weights[0, 1:6], x)
+    for k, (cost, *weight) in enumerate(weights[:, 6:].T):
+        i = np.flatnonzero(weight)
+        rows[i].add(lambda *x, k=k: recovery(*x)[k], *x, weight=np.array(weight)[i])
+        if cost:
+            model.minimize(lambda *x, k=k: recovery(*x)[k], *x, weight=cost)
 
 
 def recovery(x1: Any, x2: Any, x3: Any, x4: Any, x5: Any) -> list[Any]:
-    """The quantities y1 to y20 of HS85, and after them the two ratios of its objective."""
+    """The quantities of HS85 that are not affine in the others and x."""
     y1 = x2 + x3 + 41.6
     y2 = 12.5 / (0.024 * x4 - 4.62) + 12
     y3 = (0.0003535 * x1**2 + 0.5311 * x1 + 0.08705 * y2 * x1) / (0.052 * x1 + 78 + 0.002377 * y2 * x1)
-    y4 = 19 * y3
     rest = x1 - y3
-    heat = 0.04782 * rest + 0.1956 * rest**2 / x2 + 0.6376 * y4 + 1.594 * y3
-    y5 = (rest - y4) * (0.95 - heat / (100 * x2))
-    y6 = rest - y4 - y5
-    gain = 0.995 * (y4 + y5)
-    y7 = gain / y1
-    y8 = gain / 3798
-    y9 = 96.82 / (y7 - 0.0663 * y7 / y8 - 0.3153) + 0.321 * y1
+    heat = 0.04782 * rest + 0.1956 * rest**2 / x2 + (0.6376 * 19 + 1.594) * y3
+    y5 = (rest - 19 * y3) * (0.95 - heat / (100 * x2))
+    y7 = 0.995 * (19 * y3 + y5) / y1
+    y9 = 96.82 / (y7 - 0.0663 * 3798 / y1 - 0.3153) + 0.321 * y1
+    y10 = (2.29 + 1.258 * 19 - 1.71 * 20) * y3 + (1.29 - 1.71) * y5 + 1.71 * x1
+    flow = 0.9995 * y10 + 1998
+    y13 = flow - 1.75 * y2
+    inflow = 1 / (y9 + x5)
+    y14 = 3623 + 64.4 * x2 + 58.4 * x3 + 146312 * inflow
+    divisor = 0.9995 * y10 + 60.8 * x2 + 48 * x4 - 0.1121 * y14 - 5095
+    y15 = y13 / divisor
+    loss = (divisor - y13 / 0.52) / (1.104 - 0.72 * y15)
+    return [y2, y3, y5, y7, y9, inflow, x1 * y2 / flow, y2 / flow, 1 / flow, y15, y13 * y15, loss]
+
+
+def recovery_weights() -> np.ndarray:
+    """Objective and constraints of HS85 as combinations of 1, x1 to x5 and `recovery`, shape (22, 18)."""
+    one, x1, x2, x3, _, _, y2, y3, y5, y7, y9, inflow, a, b, c, y15, y13_y15, loss = np.eye(18)
+    y1 = x2 + x3 + 41.6 * one
+    y4 = 19 * y3
+    y6 = x1 - y3 - y4 - y5
+    y8 = 0.995 / 3798 * (y4 + y5)
     y10 = 2.29 * y3 + 1.258 * y4 + 1.29 * y5 + 1.71 * y6
     y11 = 1.71 * x1 + 0.58 * y3 - 0.452 * y4
-    flow = 0.9995 * y10 + 1998
-    y12 = 12.3 / 752.3 * x1 + 1.74125 * y2 * x1 / flow
-    y13 = flow - 1.75 * y2
-    y14 = 3623 + 64.4 * x2 + 58.4 * x3 + 146312 / (y9 + x5)
-    y15 = y13 / (0.9995 * y10 + 60.8 * x2 + 48 * x4 - 0.1121 * y14 - 5095)
-    y16 = 148000 - 331000 * y15 + 40 * y13 - 61 * y15 * y13
-    y17 = 14130000 - 1328 * y10 - 531 * y11 + (2324 * y10 - 28740000 * y2) / flow
-    y18 = y4 - 0.28 / 0.72 * y5
-    y19 = -3496 * y2 / flow
-    y20 = 62212 / (y9 + x5) - y1
-    first = (y13 / y15 - y13 / 0.52) / (1.104 - 0.72 * y15)
-    return [y1, y2, y3, y4, y5, y6, y7, y8, y9, y10, y11, y12, y13, y14, y15, y16, y17, y18, y19, y20, first, y2 / flow]
-
-
-def recovery_objective(*x: Any) -> Any:
-    """Objective of HS85."""
-    y = dict(enumerate(recovery(*x), start=1))
-    return (
-        0.000117 * y[14]
-        - 5.843e-7 * y[17]
-        + 0.00002358 * y[13]
-        + 0.000001502 * y[16]
-        + 0.0321 * y[12]
-        + 0.00423 * y[5]
-        + 0.0001 * y[21]
-        + 37.48 * y[22]
-        - 0.1365
-    )
+    y12 = 12.3 / 752.3 * x1 + 1.74125 * a
+    y13 = 0.9995 * y10 + 1998 * one - 1.75 * y2
+    y14 = 3623 * one + 64.4 * x2 + 58.4 * x3 + 146312 * inflow
+    y16 = 148000 * one - 331000 * y15 + 40 * y13 - 61 * y13_y15
+    y10_per_flow = (one - 1998 * c) / 0.9995
+    y17 = 14130000 * one - 1328 * y10 - 531 * y11 + 2324 * y10_per_flow - 28740000 * b
+    profit = 0.0001 * loss + 37.48 * b - 0.1365 * one + 0.000117 * y14 - 5.843e-7 * y17 + 2.358e-5 * y13
+    profit += 1.502e-6 * y16 + 0.0321 * y12 + 0.00423 * y5
+    last = [y4 - 0.28 / 0.72 * y5, -3496 * b, 62212 * inflow - y1]
+    first = [profit, 1.5 * x2 - x3, y1, y2, y3, y4, y5, y6, y7, y8, y9, y10, y11]
+    return np.array([*first, y12, y13, y14, y15, y16, y17, *last])
 
 
 @register(classification="QOR2-MN-2-1", optimum=1.36265681, source=book(88))
@@ -129,7 +149,13 @@ def heat_rod(model: Model, switches: int) -> None:
     row.add(lambda *args: -args[-1] * rho(args[:-2], args[-2]), *x, mu, linear)
     i, j = np.tril_indices(mu.size)
     weights = np.where(i == j, 1, 2) * quadratic[i, j]
-    row.add(lambda *args: -args[-1] * rho(args[:-3], args[-3]) * rho(args[:-3], args[-2]), *x, mu[i], mu[j], weights)
+    row.add(
+        lambda *args: -args[-1] * rho(args[:-3], args[-3]) * rho(args[:-3], args[-2]),
+        *x,
+        mu[i],
+        mu[j],
+        weights,
+    )
 
 
 def rod_modes(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -50,7 +50,7 @@ def geometric_programme(model: Model, exponent: float) -> None:
             [2, 1.0, -1, 1, 0.5, 0, 1, 0, 0],
             [2, 0.65, 0, -2, 1, 0, 1, -1, 1],
             [3, 0.2, -2, 1, 0, -1, 0.5, 0, third],
-            [3, 0.3, 0.5, 2, 1, third, 0.25, 0, -2 * third],
+            [3, 0.3, 0.5, 2, 1, third, -2 * third, 0, 0.25],
             [3, 0.4, -3, -2, 1, 0, 1, 0, 0.75],
             [3, 0.5, 0, 0, -2, 1, 0, 0, 0.5],
             [4, 10, 1, -1, 0, 2, 0, -3, exponent],
@@ -68,9 +68,7 @@ def geometric_programme(model: Model, exponent: float) -> None:
 
     cost = monomials[monomials[:, 0] == 4, 1:]
     model.minimize(monomial, *x, *cost.T)
-    rows = model.constraints(
-        5, lower=[*[-np.inf] * 4, -2900], upper=0, constant=[1, 1, 1, 1, 3000]
-    )
+    rows = model.constraints(5, lower=[*[-np.inf] * 4, -2900], upper=0, constant=[1, 1, 1, 1, 3000])
     rows[monomials[:, 0].astype(int)].add(monomial, *x, *monomials[:, 1:].T)
 
 
@@ -101,7 +99,38 @@ def hs105(model: Model) -> None:
         upper=[0.499, 0.499, 180, 210, 240, 25, 25, 25],
     )
     observed = np.array([95, *range(105, 221, 5), *range(230, 251, 5)], dtype=float)
-    times = [1, 1, 4, 4, 15, 15, 15, 13, 21, 12, 17, 4, 20, 8, 17, 8, 6, 6, 7, 4, 3, 3, 8, 1, 6, 5, 1, 7, 1, 2]
+    times = [
+        1,
+        1,
+        4,
+        4,
+        15,
+        15,
+        15,
+        13,
+        21,
+        12,
+        17,
+        4,
+        20,
+        8,
+        17,
+        8,
+        6,
+        6,
+        7,
+        4,
+        3,
+        3,
+        8,
+        1,
+        6,
+        5,
+        1,
+        7,
+        1,
+        2,
+    ]
 
     def density(share: Any, mean: Any, deviation: Any, y: Any) -> Any:
         return share / deviation * np.exp(-0.5 * ((y - mean) / deviation) ** 2)
@@ -160,7 +189,7 @@ def hs107(model: Model) -> None:
 def add_flows(rows: Rows, voltage: Variables, angle: Variables, real: float, reactive: float) -> None:
     """Power that three buses exchange, real in the first three rows and reactive in the last three.
 
-    The angle of the first bus is zero, ``angle`` holds the two others; ``real`` and ``reactive`` are the weights.
+    The first bus has angle zero, ``angle`` holds the two others; ``real`` and ``reactive`` are weights.
     """
     i, j, k, sign = np.array([[0, 0, 1, 2], [1, 2, 0, 0], [0, 1, 0, 1], [-1, -1, 1, 1]])
     for first, wave, weight in ((0, np.sin, real), (3, np.cos, reactive)):
@@ -184,15 +213,31 @@ def hs108(model: Model) -> None:
     model.minimize(lambda a, b: a * b, x[[0, 1, 2, 4, 4, 5]], x[[3, 2, 8, 8, 7, 6]], weight=weights)
     above, below = [0, 0, 0], [np.inf] * 3
     rows = model.constraints(
-        13, lower=[*[-np.inf] * 9, *above, -np.inf], upper=[*[0] * 9, *below, 0], constant=[*[1] * 9, *[0] * 4]
+        13,
+        lower=[*[-np.inf] * 9, *above, -np.inf],
+        upper=[*[0] * 9, *below, 0],
+        constant=[*[1] * 9, *[0] * 4],
     )
     rows[[0, 0, 1, 1, 2, 3, 8]].add(lambda a: a**2, x[[2, 3, 4, 5, 8, 0, 6]])
     differences = np.array(
-        [[3, 1, 8], [4, 0, 4], [4, 1, 5], [5, 0, 6], [5, 1, 7], [6, 2, 4], [6, 3, 5], [7, 2, 6], [7, 3, 7], [8, 7, 8]]
+        [
+            [3, 1, 8],
+            [4, 0, 4],
+            [4, 1, 5],
+            [5, 0, 6],
+            [5, 1, 7],
+            [6, 2, 4],
+            [6, 3, 5],
+            [7, 2, 6],
+            [7, 3, 7],
+            [8, 7, 8],
+        ]
     )
     row, i, j = differences.T
     rows[row].add(lambda a, b: (a - b) ** 2, x[i], x[j])
-    row, i, j, sign = np.array([[9, 2, 8, 1], [10, 4, 7, 1], [10, 5, 6, -1], [11, 0, 3, 1], [11, 1, 2, -1], [12, 4, 8, 1]]).T
+    row, i, j, sign = np.array(
+        [[9, 2, 8, 1], [10, 4, 7, 1], [10, 5, 6, -1], [11, 0, 3, 1], [11, 1, 2, -1], [12, 4, 8, 1]]
+    ).T
     rows[row].add(lambda a, b: a * b, x[i], x[j], weight=sign)
 
 
@@ -272,18 +317,14 @@ def hs113(model: Model) -> None:
     model.subject_to(
         lambda a, b, c, d: 120 - 3 * (a - 2) ** 2 - 4 * (b - 3) ** 2 - 2 * c**2 + 7 * d, a, b, c, d, lower=0
     )
-    model.subject_to(
-        lambda a, b, c, d: 40 - 5 * a**2 - 8 * b - (c - 6) ** 2 + 2 * d, a, b, c, d, lower=0
-    )
+    model.subject_to(lambda a, b, c, d: 40 - 5 * a**2 - 8 * b - (c - 6) ** 2 + 2 * d, a, b, c, d, lower=0)
     model.subject_to(
         lambda a, b, e, f: 30 - 0.5 * (a - 8) ** 2 - 2 * (b - 4) ** 2 - 3 * e**2 + f, a, b, e, f, lower=0
     )
     model.subject_to(
         lambda a, b, e, f: 2 * a * b - a**2 - 2 * (b - 2) ** 2 - 14 * e + 6 * f, a, b, e, f, lower=0
     )
-    model.subject_to(
-        lambda a, b, i, j: 3 * a - 6 * b - 12 * (i - 8) ** 2 + 7 * j, a, b, x[8], x[9], lower=0
-    )
+    model.subject_to(lambda a, b, i, j: 3 * a - 6 * b - 12 * (i - 8) ** 2 + 7 * j, a, b, x[8], x[9], lower=0)
 
 
 @register(classification="QOR2-MY-10-11", optimum=-1768.80696, source=book(114))
@@ -314,9 +355,7 @@ def hs114(model: Model) -> None:
     model.subject_to(lambda a, h, d: d / 0.99 - alkylate(a, h), a, h, d, lower=0)
     model.subject_to(lambda f, h, g: g / 0.99 - octane(f, h), f, h, g, lower=0)
     model.subject_to(lambda a, d, e: 1.22 * d - a - e, a, d, e, lower=0, upper=0)
-    model.subject_to(
-        lambda c, d, f, i: 98000 * c / (d * i + 1000 * c) - f, c, d, f, i, lower=0, upper=0
-    )
+    model.subject_to(lambda c, d, f, i: 98000 * c / (d * i + 1000 * c) - f, c, d, f, i, lower=0, upper=0)
     model.subject_to(lambda a, b, e, h: (b + e) / a - h, a, b, e, h, lower=0, upper=0)
 
 

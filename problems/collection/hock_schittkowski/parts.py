@@ -25,7 +25,7 @@ def linear_rows(
     upper: ArrayLike = np.inf,
     constant: ArrayLike = 0.0,
 ) -> Rows:
-    """Constraint rows ``lower <= matrix x - constant <= upper``; zeros of the matrix stay out of the pattern."""
+    """Constraint rows ``lower <= matrix x - constant <= upper``, sparse as the matrix."""
     matrix = np.asarray(matrix, dtype=np.float64)
     rows = model.constraints(matrix.shape[0], lower=lower, upper=upper, constant=constant)
     add_matrix(rows, matrix, x)

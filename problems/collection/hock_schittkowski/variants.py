@@ -1,4 +1,4 @@
-"""CUTEst's variants of Hock-Schittkowski problems: equations, other bounds, other starts, states made explicit."""
+"""CUTEst's variants of Hock-Schittkowski problems: equations, other bounds and starts, explicit states."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def hs21mod(model: Model) -> None:
         lower=[2, -50, -np.inf, 2, -np.inf, -np.inf, 0],
         upper=[50, 50, 50, np.inf, np.inf, 0, np.inf],
     )
-    model.minimize(lambda a: a**2, x, weight=[0.01, 1, 1, 0.01, 1, 1, 0.01])
+    model.minimize(lambda a: a**2, x, weight=[0.01, 1, 0.01, 1, 0.01, 0.01, 1])
     model.minimize_constant(-100)
     linear_rows(model, [[10, -1]], x[:2], lower=0, constant=10)
 
@@ -95,26 +95,28 @@ def hs76i(model: Model) -> None:
 
 @register(classification="OOR2-AN-31-21", optimum=-1.2600e12, source=variant(99))
 def hs99exp(model: Model) -> None:
-    """HS99 with the states of each stage as variables; the last stage falls freely."""
+    """HS99 with the states of each stage as variables, without gravity in the last.
+
+    CUTEst's file overwrites the length of a step by half its square (both are called DT); so does this.
+    """
     time = np.array([0.0, 25, 50, 100, 150, 200, 290, 380])
     thrust, gravity = np.array([50.0, 50, 75, 75, 75, 100, 100]), 32.0
-    step = np.diff(time)
+    step = np.diff(time) ** 2 / 2
     start, lower, upper = np.zeros(31), np.full(31, -np.inf), np.full(31, np.inf)
     start[:28:4], lower[:28:4], upper[:28:4] = 0.5, 0, 1.58
     lower[1:4] = upper[1:4] = 0  # at rest at the origin
     z = model.variables(31, start=start, lower=lower, upper=upper)
     angle, distance, height, speed = z[:28:4], *(z[[*range(k, 28, 4), 27 + k]] for k in (1, 2, 3))
     model.minimize(lambda r: -(r**2), distance[-1])
-    fall = gravity * np.array([np.zeros(7), step**2 / 2, step]).T
+    fall = gravity * np.array([np.zeros(7), step, step]).T
     fall[-1] = [0, 1e5, 1e3]
     rows = model.constraints((7, 3), lower=0, upper=0, constant=fall)
     for k, state in enumerate((distance, height, speed)):
         rows[:, k].add_linear(1, state[:-1])
         rows[:, k].add_linear(-1, state[1:])
     rows[:, 1].add_linear(step, speed[:-1])
-    rows[:, 0].add(lambda t, w: w * np.cos(t), angle, thrust * step)
-    rows[:, 1].add(lambda t, w: w * np.sin(t), angle, thrust * step**2 / 2)
-    rows[:, 2].add(lambda t, w: w * np.sin(t), angle, thrust * step)
+    rows[:, 0].add(lambda t: np.cos(t), angle, weight=thrust * step)
+    rows[:, 1:].add(lambda t: np.sin(t), angle[:, None], weight=(thrust * step)[:, None])
 
 
 @register(classification="OOR2-AN-7-2", optimum=680.6300573, source=variant(100))
@@ -150,7 +152,13 @@ def hs268(model: Model) -> None:
     minimize_quadratic(model, matrix, x)
     model.minimize_linear(-2 * np.array([-9170, 17099, -2271, -4336, -43]), x)
     model.minimize_constant(14463)
-    rows = [[-1, -1, -1, -1, -1], [10, 10, -3, 5, 4], [-8, 1, -2, -5, 3], [8, -1, 2, 5, -3], [-4, -2, 3, -5, 1]]
+    rows = [
+        [-1, -1, -1, -1, -1],
+        [10, 10, -3, 5, 4],
+        [-8, 1, -2, -5, 3],
+        [8, -1, 2, 5, -3],
+        [-4, -2, 3, -5, 1],
+    ]
     linear_rows(model, rows, x, lower=0, constant=[-5, 20, -40, 11, -30])
 
 
