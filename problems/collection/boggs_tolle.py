@@ -27,7 +27,7 @@ def bt2(model: Model) -> None:
     model.subject_to(lambda a, b, c: a * (1 + b**2) + c**4 - 8.2426407, x1, x2, x3, lower=0, upper=0)
 
 
-@register(classification="SLR2-AY-5-3", optimum=4.09301056, source=PAPER + "3")
+@register(classification="SLR2-AY-5-3", optimum=176 / 43, source=PAPER + "3")
 def bt3(model: Model) -> None:
     """Convex quadratic under three linear constraints."""
     x1, x2, x3, x4, x5 = model.variables(5, start=20.0)
@@ -63,9 +63,7 @@ def bt6(model: Model) -> None:
     model.minimize(lambda a, b: (a - 1) ** 2 + (a - b) ** 2, x1, x2)
     model.minimize(lambda c, d, e: (c - 1) ** 2 + (d - 1) ** 4 + (e - 1) ** 6, x3, x4, x5)
     root2 = np.sqrt(2.0)
-    model.subject_to(
-        lambda a, d, e: d * a**2 + np.sin(d - e) - 2 * root2, x1, x4, x5, lower=0, upper=0
-    )
+    model.subject_to(lambda a, d, e: d * a**2 + np.sin(d - e) - 2 * root2, x1, x4, x5, lower=0, upper=0)
     model.subject_to(lambda b, c: b + c**4 * b**2 - 8 - root2, x2, x3, lower=0, upper=0)
 
 
@@ -112,9 +110,7 @@ def bt11(model: Model) -> None:
     x1, x2, x3, x4, x5 = model.variables(5, start=2.0)
     model.minimize(lambda a, b, c: (a - 1) ** 2 + (a - b) ** 2 + (b - c) ** 2, x1, x2, x3)
     model.minimize(lambda c, d, e: (c - d) ** 4 + (d - e) ** 4, x3, x4, x5)
-    model.subject_to(
-        lambda a, b, c: a + b**2 + c**3 - (np.sqrt(18.0) - 2), x1, x2, x3, lower=0, upper=0
-    )
+    model.subject_to(lambda a, b, c: a + b**2 + c**3 - (np.sqrt(18.0) - 2), x1, x2, x3, lower=0, upper=0)
     model.subject_to(lambda b, c, d: b - c**2 + d - (np.sqrt(8.0) - 2), x2, x3, x4, lower=0, upper=0)
     model.subject_to(lambda a, e: a - e - 2, x1, x5, lower=0, upper=0)
 

@@ -25,9 +25,7 @@ def extrosnb(model: Model, n: int = 1_000) -> None:
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2, x[:-1], x[1:])
 
 
-@register(
-    classification="SUR2-AN-V-0", optimum=1.0, source="Nash (1984), SIAM J. Numer. Anal. 21, 770-788, problem 5"
-)
+@register(classification="SUR2-AN-V-0", optimum=1.0, source="Nash (1984), SIAM J. Numer. Anal. 21, 770-788")
 def genrose(model: Model, n: int = 500) -> None:
     """Generalised Rosenbrock function."""
     x = model.variables(n, start=np.arange(1, n + 1) / (n + 1))
@@ -101,11 +99,9 @@ def tointgss(model: Model, n: int = 5_000) -> None:
     )  # fmt: skip
 
 
-@register(
-    classification="OUR2-AN-V-0", optimum=None, source="Toint (1978), Math. Comp. 32(114), 839-852"
-)
+@register(classification="OUR2-AN-V-0", optimum=None, source="Toint (1978), Math. Comp. 32(114), 839-852")
 def broydn7d(model: Model, n: int = 5_000) -> None:
-    """Seven-diagonal variant of Broyden's tridiagonal system, with a band far from the diagonal; n is even."""
+    """Broyden's tridiagonal system with a band far from the diagonal; n is even."""
     x = model.variables(n, start=1.0)
     groups = model.groups(n, lambda r: abs(r) ** (7 / 3), constant=-1.0)
     groups.add(lambda a: (3 - 2 * a) * a, x)
@@ -142,7 +138,7 @@ def bdqrtic(model: Model, n: int = 5_000) -> None:
 
 
 @register(
-    classification="SUR2-AN-V-0", optimum=0.0, source="Shanno (1978), MIS Technical report 27, Univ. of Arizona"
+    classification="SUR2-AN-V-0", optimum=0.0, source="Shanno (1978), MIS Tech report 27, Univ. of Arizona"
 )
 def nondia(model: Model, n: int = 5_000) -> None:
     """Shanno's nondiagonal extension of the Rosenbrock function: arrow-head Hessian."""
@@ -181,9 +177,7 @@ def dixon3dq(model: Model, n: int = 10_000) -> None:
     model.minimize(lambda a, b: (a - b) ** 2, x[1:-1], x[2:])
 
 
-@register(
-    classification="OUR2-AN-V-0", optimum=0.0, source="Oren (1974), Management Science 20(5), 863-874"
-)
+@register(classification="OUR2-AN-V-0", optimum=0.0, source="Oren (1974), Management Science 20(5), 863-874")
 def power(model: Model, n: int = 1_000) -> None:
     """Oren's power function: the square of a quadratic; dense Hessian (CUTEst's default is n = 10,000)."""
     x = model.variables(n, start=1.0)
@@ -211,7 +205,8 @@ def schmvett(model: Model, n: int = 5_000) -> None:
     x = model.variables(n, start=0.5)
     pi = 3.14159
     model.minimize(
-        lambda a, b, c: -1 / (1 + (a - b) ** 2) - np.sin((pi * b + c) / 2) - np.exp(-(((a + c) / b - 2) ** 2)),
+        lambda a, b, c: -1 / (1 + (a - b) ** 2) - np.sin((pi * b + c) / 2)
+        - np.exp(-(((a + c) / b - 2) ** 2)),
         x[:-2], x[1:-1], x[2:],
     )  # fmt: skip
 
@@ -237,7 +232,7 @@ def indef(model: Model, n: int = 5_000) -> None:
     """Linear function plus cosines on an arrow-head: indefinite at the start, unbounded below."""
     x = model.variables(n, start=np.arange(1, n + 1) / (n + 1))
     model.minimize(lambda a: a, x)
-    model.minimize(lambda a, b, z: np.cos(2 * b - z - a) / 2, x[0], x[1:-1], x[n - 1])
+    model.minimize(lambda a, b, z: np.cos(a + z - 2 * b) / 2, x[0], x[1:-1], x[n - 1])
 
 
 @register(classification="OUR2-AN-V-0", optimum=None, source=GOULD)

@@ -1,7 +1,7 @@
 """Dixon-Maany problems DIXMAANA-DIXMAANP: one function of four sums, sixteen sets of coefficients.
 
-Where the coefficient of the second sum is zero, CUTEst keeps the vanishing terms in the sparsity pattern and offers
-DIXMAANA1, E1, I1 and M1 without them; here they are left out.
+Where the coefficient of the second sum is zero, CUTEst keeps the vanishing terms in the sparsity pattern and
+offers DIXMAANA1, E1, I1 and M1 without them; here they are left out.
 """
 
 import numpy as np

@@ -37,7 +37,7 @@ def lukvli1(model: Model, n: int = 10_000) -> None:
 
 
 def _add_broyden_band(rows: Rows, x: Variables, k: np.ndarray) -> None:
-    """Add 5 x_k^3 + 2 x_k + 1 + sum of x_i (1 + x_i) over k - 5 <= i <= min(k + 1, n) to row j for x_k = x[k[j]]."""
+    """Add 5 x_k^3 + 2 x_k + 1 + sum of x_i (1 + x_i), k - 5 <= i <= k + 1 within x, to the row of each k."""
     rows.add(lambda v: 5 * v**3 + 2 * v + 1, x[k])
     row = np.arange(len(k))[:, None] + np.zeros(7, dtype=int)
     band = k[:, None] + np.arange(-5, 2)
@@ -78,9 +78,7 @@ def _powell(model: Model, n: int, first: Side, second: Side) -> None:
         lambda a, b, c, d: (a + 10 * b) ** 2 + 5 * (c - d) ** 2 + (b - 2 * c) ** 4 + 10 * (a - d) ** 4,
         x[i], x[i + 1], x[i + 2], x[i + 3],
     )  # fmt: skip
-    model.subject_to(
-        lambda a, b: 3 * a**3 + 2 * b - 5 + np.sin(a - b) * np.sin(a + b), x[0], x[1], **first
-    )
+    model.subject_to(lambda a, b: 3 * a**3 + 2 * b - 5 + np.sin(a - b) * np.sin(a + b), x[0], x[1], **first)
     model.subject_to(lambda a, b: 4 * a - a * np.exp(a - b) - 3, x[n - 2], x[n - 1], **second)
 
 
@@ -150,9 +148,7 @@ def _broyden_tridiagonal(model: Model, n: int, side: Side) -> None:
     ends = np.r_[0.0, np.full(n, -np.inf), 0.0]
     x = model.variables(n + 2, start=np.r_[0.0, np.full(n, -1.0), 0.0], lower=ends, upper=-ends)
     i, k = np.arange(1, n + 1), np.arange(1, n - 3)
-    model.minimize(
-        lambda a, b, c: abs((3 - 2 * b) * b - a - c + 1) ** (7 / 3), x[i - 1], x[i], x[i + 1]
-    )
+    model.minimize(lambda a, b, c: abs((3 - 2 * b) * b - a - c + 1) ** (7 / 3), x[i - 1], x[i], x[i + 1])
     model.subject_to(
         lambda a, b, c, d, e: 8 * c * (c**2 - b) - 2 * (1 - c) + 4 * (c - d**2) + b**2 - a + d - e**2,
         x[k], x[k + 1], x[k + 2], x[k + 3], x[k + 4],
@@ -288,9 +284,7 @@ def _brown(model: Model, n: int, side: Side) -> None:
         *x[n - 5 :],
         **side,
     )  # fmt: skip
-    model.subject_to(
-        lambda c, d, e, f: 8 * f * (f**2 - e) + 2 * f + e**2 - d + d**2 - c, *x[n - 4 :], **side
-    )
+    model.subject_to(lambda c, d, e, f: 8 * f * (f**2 - e) + 2 * f + e**2 - d + d**2 - c, *x[n - 4 :], **side)
 
 
 @register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.9")
@@ -309,9 +303,7 @@ def _generalised_brown(model: Model, n: int, side: Side) -> None:
     x = model.variables(n, start=cycle([-1.0, 1.0], n))
     i, k = 2 * np.arange(n // 2), np.arange(n - 2)
     model.minimize(lambda a, b: (a**2) ** (b**2 + 1) + (b**2) ** (a**2 + 1), x[i], x[i + 1])
-    model.subject_to(
-        lambda a, b, c: (3 - 2 * b) * b + 1 - a - 2 * c, x[k], x[k + 1], x[k + 2], **side
-    )
+    model.subject_to(lambda a, b, c: (3 - 2 * b) * b + 1 - a - 2 * c, x[k], x[k + 1], x[k + 2], **side)
 
 
 @register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.10")

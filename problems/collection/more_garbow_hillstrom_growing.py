@@ -22,9 +22,8 @@ def _blocks(n: int, length: int) -> int:
 def freuroth(model: Model, n: int = 5_000) -> None:
     """Chained Freudenstein and Roth function; n = 2 is the original."""
     x = model.variables(n, start=np.r_[0.5, -2.0, np.zeros(n - 2)])
-    model.minimize(
-        lambda a, b: (a - 13 + ((5 - b) * b - 2) * b) ** 2 + (a - 29 + ((b + 1) * b - 14) * b) ** 2, x[:-1], x[1:]
-    )
+    model.minimize(lambda a, b: (a - 13 + ((5 - b) * b - 2) * b) ** 2, x[:-1], x[1:])
+    model.minimize(lambda a, b: (a - 29 + ((b + 1) * b - 14) * b) ** 2, x[:-1], x[1:])
 
 
 @register(classification="OUR2-AN-V-0", optimum=0.0, source=PAPER + "13 and 22")

@@ -1,8 +1,8 @@
 """Orthogonal regression: fit a curve or surface to points by moving the points onto it.
 
-Every problem has the parameters of the curve first, then the coordinates of the projected points; it minimises
-the sum of squared distances between points and projections, with one or two constraint rows a point saying
-that the projection lies on the curve. The data are deterministic perturbations of points on an exact curve.
+Every problem has the parameters of the curve first, then the coordinates of the projected points. It
+minimises the sum of squared distances between points and projections; one or two constraint rows a point say that the
+projection lies on the curve. The data are deterministic perturbations of points on an exact curve.
 """
 
 from typing import Any

@@ -1,0 +1,47 @@
+"""Luksan-Vlcek problems: CUTEst's values, S2MPJ's where the Fortran values are missing, and sizes."""
+
+import numpy as np
+import pytest
+
+from karush.problems import get
+
+COLLECTIONS = ("luksan_vlcek", "luksan_vlcek_chained")
+
+# CUTEst's exponent 7.0/3.0 is a single-precision quotient; it shows most in second derivatives near zero.
+SINGLE_PRECISION = {"LUKVLE5": 1e-5, "LUKVLI5": 1e-5, "LUKVLE6": 1e-6}
+
+
+def test_values_agree_with_cutest(cutest_case, disagreements):
+    tolerance = SINGLE_PRECISION.get(cutest_case["name"], 1e-8)
+    assert disagreements(cutest_case, tolerance) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("LUKVLE9", 12), ("LUKVLI9", 12), ("LUKVLE10", 9), ("LUKVLI10", 10), ("LUKVLI11", 14),
+        ("LUKVLE12", 13), ("LUKVLE13", 14), ("LUKVLI4C", 10), ("LUKVLI6", 13),
+    ],
+)  # fmt: skip
+def test_values_agree_with_s2mpj(name, size, agrees_with_s2mpj):
+    agrees_with_s2mpj(name, {"n": size}, size)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])
+def test_inequalities_differ_from_equalities_by_the_sides_only(number):
+    n = {6: 25, 11: 26, 13: 26, 14: 26}.get(number, 25 if number in (12, 15, 16, 17, 18) else 24)
+    equal, unequal = get(f"LUKVLE{number}", n=n), get(f"LUKVLI{number}", n=n)
+    x = equal.x0 + 0.01 * np.cos(np.arange(equal.n))
+    assert equal.objective(x) == unequal.objective(x)
+    np.testing.assert_array_equal(equal.constraints(x), unequal.constraints(x))
+    assert (equal.cl == equal.cu).all()
+    # CUTEst's LUKVLI4 forgot to change its equations.
+    assert (unequal.cl == unequal.cu).all() == (number == 4)
+
+
+@pytest.mark.parametrize("name", ["LUKVLE1", "LUKVLI1", "LUKVLE11", "LUKVLI11"])
+def test_ones_solve_the_problems_with_optimum_zero(name):
+    problem = get(name, n=26)
+    x = np.ones(26)
+    assert problem.objective(x) == 0
+    np.testing.assert_allclose(problem.constraints(x), 0, atol=1e-14)
