@@ -39,9 +39,9 @@ class BarrierRule:
     tolerance_factor: float = 10.0
     fraction: float = 0.99
 
-    def next(self, mu: float, tol: float) -> float:
-        """The parameter after mu, never below tol/10."""
-        return max(0.1 * tol, min(self.reduction * mu, mu**self.exponent))
+    def next(self, mu: float) -> float:
+        """The parameter after mu."""
+        return float(min(self.reduction * mu, mu**self.exponent))
 
     def tau(self, mu: float) -> float:
         """Fraction to the boundary."""

@@ -48,6 +48,7 @@ class ExactState:
 
     form: SlackForm
     main: BarrierIteration
+    negligible: float
     restoration: RestorationPhase | None = None
     status: Status | None = None
     restorations: int = 0
@@ -60,7 +61,7 @@ class ExactState:
 
     def refresh(self) -> None:
         """Look at the present iterate through the eyes of the original problem."""
-        self.view = OriginalView(self.form, self.main.iterate)
+        self.view = OriginalView(self.form, self.main.iterate, self.negligible)
         self.__dict__.pop("optimality", None)
         self.__dict__.pop("violation", None)
 
@@ -175,7 +176,7 @@ class ExactLagrangian:
             point = form.evaluate(form.start)
             if point.finite and form.differentiate(point):
                 main.start(point, None, None, None, self.mu)
-                return ExactState(form, main)
+                return ExactState(form, main, negligible=0.1 * self.tol)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
     def _searches(self) -> list[Search]:

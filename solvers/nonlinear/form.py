@@ -60,7 +60,8 @@ class Form(Protocol):
     tail_signs: Vector
     tail_unique: bool
     pattern: KKTPattern
-    extra_diagonal: Vector | float
+    diagonal: Vector
+    """Curvature of the objective in w that is not part of `hessian`."""
 
     def evaluate(self, w: Vector) -> Point:
         """Objective and constraints at w."""
@@ -100,7 +101,7 @@ class SlackForm:
         self._split_variables()
         self._split_rows()
         self._select_patterns()
-        self.extra_diagonal: Vector | float = 0.0
+        self.diagonal = np.zeros(self.nw)
         self.scaling = Scaling(1.0, np.ones(self.m))
         self._apply_scaling(slack_relaxation)
         start = self._push_inside(self._start_variables())

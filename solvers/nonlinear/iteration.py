@@ -106,7 +106,7 @@ class BarrierIteration:
         while self.mu > smallest and (
             self.tiny_steps > 0 or self.iterate.error(self.mu) <= self.barrier.tolerance_factor * self.mu
         ):
-            self._set_barrier(max(smallest, self.barrier.next(self.mu, self.tol)))
+            self._set_barrier(max(smallest, self.barrier.next(self.mu)))
 
     def _set_barrier(self, mu: float) -> None:
         self.mu = mu

@@ -120,9 +120,8 @@ def _gradient_parts(
     gradient = iterate.lagrangian_gradient + barrier_gradient(iterate, mu)
     v = scale * scale * gradient
     gap_lower, gap_upper = iterate.gaps
-    curved = (mu / gap_lower**2 + mu / gap_upper**2) * v
+    curved = (mu / gap_lower**2 + mu / gap_upper**2 + form.diagonal) * v
     curved[: form.nx] += hessian_product(form.pattern, hessian, v[: form.nx])
-    curved[: form.nx] += form.extra_diagonal * v[: form.nx]
     return gradient, transposed_product(form, point, point.c), curved, jacobian_product(form, point, v)
 
 

@@ -109,7 +109,8 @@ class NewtonSystem:
     def _factor(self, sigma: Vector) -> tuple[int, int, int]:
         form, nx = self.form, self.form.nx
         self.factorisations += 1
-        primal = sigma[:nx] + (self.delta_w + form.extra_diagonal)
+        sigma = sigma + form.diagonal
+        primal = sigma[:nx] + self.delta_w
         dual = np.full(form.m, self.delta_c)
         self._tail_sigma = np.maximum(sigma[nx:] + self.delta_w, SMALLEST_SIGMA)
         add_tail(form, dual, 1.0 / self._tail_sigma)
@@ -150,12 +151,8 @@ class NewtonSystem:
         if form.m == 0:
             return np.zeros(0)
         self.kkt.load(np.zeros(form.pattern.hessian_rows.size), point.jacobian_values)
-        extra, form.extra_diagonal = form.extra_diagonal, 0.0
-        try:
-            done = self.regularise(np.ones(iterate.point.w.size), 1e-11)
-            _, y, residual = self.solve(point.g - iterate.zl + iterate.zu, np.zeros(form.m))
-        finally:
-            form.extra_diagonal = extra
+        done = self.regularise(1.0 - form.diagonal, 1e-11)
+        _, y, residual = self.solve(point.g - iterate.zl + iterate.zu, np.zeros(form.m))
         largest = float(np.abs(y).max(initial=0.0))
         usable = done and math.isfinite(residual) and largest <= limit
         return y if usable else np.zeros(form.m)

@@ -17,9 +17,12 @@ class OriginalView:
     form : SlackForm
     iterate : Iterate
         Differentiated.
+    negligible : float
+        Multipliers of bounds below this share of max(1, |grad f|) are returned as zero: what the barrier leaves
+        at a bound that does not hold anything.
     """
 
-    def __init__(self, form: SlackForm, iterate: Iterate) -> None:
+    def __init__(self, form: SlackForm, iterate: Iterate, negligible: float = 0.0) -> None:
         ev, sigma = form.evaluator, form.scaling.objective
         self.form, self.iterate = form, iterate
         self.x = iterate.point.x
@@ -27,7 +30,12 @@ class OriginalView:
         self.y = form.unscale_rows(iterate.y) / sigma
         self.z = np.zeros(ev.n)
         nx = form.nx
-        self.z[form.free] = (iterate.zu[:nx] - iterate.zl[:nx]) / sigma
+        assert iterate.point.g is not None
+        self.steep = max(1.0, float(np.abs(iterate.point.g[:nx]).max(initial=0.0)) / sigma)
+        z = (iterate.zu[:nx] - iterate.zl[:nx]) / sigma
+        if form.bounded:
+            z[np.abs(z) <= negligible * self.steep] = 0.0
+        self.z[form.free] = z
         if form.fixed.size:
             residual = ev.gradient(self.x) + (ev.vjp(self.x, self.y) if ev.m else 0.0)
             self.z[form.fixed] = -residual[form.fixed]
@@ -55,29 +63,25 @@ class OriginalView:
         Stationarity is relative to max(1, |grad f|); a product of gap and multiplier is divided by
         max(1, |multiplier|) max(1, |bound|).
         """
-        form, iterate = self.form, self.iterate
-        sigma = form.scaling.objective
-        assert iterate.point.g is not None
-        nx = form.nx
-        steep = max(1.0, float(np.abs(iterate.point.g[:nx]).max(initial=0.0)) / sigma)
-        r = iterate.lagrangian_gradient[:nx] - iterate.zl[:nx] + iterate.zu[:nx]
-        stationarity = float(np.abs(r).max(initial=0.0)) / (sigma * steep)
-        return max(stationarity, self.violation(), self._bound_errors(steep), self._row_errors(steep))
+        form = self.form
+        r = self.iterate.lagrangian_gradient[: form.nx] / form.scaling.objective + self.z[form.free]
+        stationarity = float(np.abs(r).max(initial=0.0)) / self.steep
+        return max(stationarity, self.violation(), self._bound_errors(), self._row_errors())
 
-    def _bound_errors(self, steep: float) -> float:
+    def _bound_errors(self) -> float:
         form = self.form
         if not form.bounded:
             return 0.0
         x, z = self.x[form.free], self.z[form.free]
-        return _complementarity(x, z, form.x_lower, form.x_upper, steep)
+        return _complementarity(x, z, form.x_lower, form.x_upper, self.steep)
 
-    def _row_errors(self, steep: float) -> float:
+    def _row_errors(self) -> float:
         form = self.form
         if form.tail_rows.size == 0:
             return 0.0
         rows = form.tail_rows
         y = self.y[form.active[rows]]
-        return _complementarity(self._rows()[rows], y, form.cl[rows], form.cu[rows], steep)
+        return _complementarity(self._rows()[rows], y, form.cl[rows], form.cu[rows], self.steep)
 
 
 def _complementarity(value: Vector, multiplier: Vector, lower: Vector, upper: Vector, steep: float) -> float:

@@ -1,13 +1,18 @@
-"""Feasibility restoration: the constraint violation minimised in the l1 norm, close to where the trouble began.
+"""Problems whose solution is a point of least constraint violation, on the linear algebra of the original one.
 
-min rho sum(p + q) + zeta/2 ||D (x - x_R)||^2 subject to C(w) - p + q = 0, p, q >= 0 and the bounds of w,
-Waechter & Biegler (2006), section 3.3. The elastic variables p, q are further tail variables, so the linear
-algebra is that of the original problem. A solution with C(w) != 0 is a stationary point of the violation.
+Both add *elastic* tail variables to the slack form, so that the reduced KKT system keeps its size and pattern:
+
+- `ElasticForm`, the l1 norm, Waechter & Biegler (2006), section 3.3:
+  min rho sum(p + q) + zeta/2 ||D (x - x_R)||^2 subject to C(w) - p + q = 0, p, q >= 0 and the bounds of w;
+- `LeastSquaresForm`: min kappa/2 ||r/scale||^2 subject to C(w) - r = 0 and the bounds of w. Its Newton step is that
+  of the Gauss-Newton augmented system with second-order terms, and its stationary points are those that the
+  infeasibility certificate asks for: J'v = 0 up to the bounds, v the violations of the original constraints.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +23,83 @@ from .iterate import Iterate
 PENALTY = 1000.0
 
 
-class ElasticForm:
-    """The restoration problem of a slack form; see the module.
+class _Relaxed:
+    """What the two forms share: everything but the elastic variables and the objective."""
+
+    def __init__(self, base: SlackForm, elastic_signs: Vector, elastic_lower: float) -> None:
+        self.base = base
+        self.nx, self.m = base.nx, base.m
+        self.nw = base.nw + elastic_signs.size
+        rows = np.tile(np.arange(self.m), elastic_signs.size // max(self.m, 1))
+        self.tail_rows = np.concatenate([base.tail_rows, rows])
+        self.tail_signs = np.concatenate([base.tail_signs, elastic_signs])
+        self.tail_unique = False
+        self.lower = np.concatenate([base.lower, np.full(elastic_signs.size, elastic_lower)])
+        self.upper = np.concatenate([base.upper, np.full(elastic_signs.size, np.inf)])
+        self.pattern = base.pattern
+        self.diagonal = np.zeros(self.nw)
+        self._curvature: Any = None
+        if not base.exact_hessian:
+            from .quasi_newton import DampedBFGS
+
+            self._curvature = DampedBFGS(base.nx)
+
+    def original(self, w: Vector) -> Vector:
+        """The part of w that belongs to the original problem."""
+        return w[: self.base.nw]
+
+    def objective(self, w: Vector) -> float:
+        """The objective; for each form its own."""
+        raise NotImplementedError
+
+    def gradient(self, w: Vector) -> Vector:
+        """Its gradient, shape (nw,)."""
+        raise NotImplementedError
+
+    def elastic(self, w: Vector) -> Vector:
+        """What the elastic variables add to C(w)."""
+        raise NotImplementedError
+
+    def set_barrier(self, mu: float) -> None:
+        """Nothing depends on the barrier parameter unless a form says so."""
+
+    def evaluate(self, w: Vector) -> Point:
+        """Objective and relaxed constraints; nan where the *original* objective is not defined."""
+        point = self.base.evaluate(self.original(w))
+        f = self.objective(w) if math.isfinite(point.f) else math.nan
+        return Point(w, point.x, f, point.c + self.elastic(w))
+
+    def differentiate(self, point: Point) -> bool:
+        """Fill in gradient and Jacobian; False where they are not finite."""
+        if point.g is not None:
+            return True
+        inner = Point(self.original(point.w), point.x, 0.0, point.c)
+        if not self.base.differentiate(inner):
+            return False
+        point.J, point.jacobian_values = inner.J, inner.jacobian_values
+        point.g = self.gradient(point.w)
+        return True
+
+    def refresh(self, point: Point) -> Point:
+        """The same point after a change of the barrier parameter."""
+        fresh = self.evaluate(point.w)
+        self.differentiate(fresh)
+        return fresh
+
+    def hessian(self, point: Point, y: Vector) -> Vector:
+        """Of the constraints only; the objective is in `diagonal`."""
+        if self._curvature is not None:
+            return np.asarray(self._curvature.values)
+        return self.base.hessian(point, y, 0.0)
+
+    def learn(self, old: Point, new: Point, y: Vector) -> None:
+        """Update the quasi-Newton matrix of y'C where there is no Hessian."""
+        if self._curvature is not None:
+            self._curvature.update(new.w[: self.nx] - old.w[: self.nx], y @ new.J - y @ old.J)
+
+
+class ElasticForm(_Relaxed):
+    """Least violation in the l1 norm, close to a reference point; see the module.
 
     Parameters
     ----------
@@ -32,91 +112,88 @@ class ElasticForm:
     """
 
     def __init__(self, base: SlackForm, reference: Vector, penalty: float = PENALTY) -> None:
-        self.base = base
+        ones = np.ones(base.m)
+        super().__init__(base, np.concatenate([-ones, ones]), 0.0)
         self.penalty = penalty
-        self.nx, self.m = base.nx, base.m
-        rows = np.arange(self.m)
-        ones = np.ones(self.m)
-        self.tail_rows = np.concatenate([base.tail_rows, rows, rows])
-        self.tail_signs = np.concatenate([base.tail_signs, -ones, ones])
-        self.tail_unique = False
-        self.lower = np.concatenate([base.lower, np.zeros(2 * self.m)])
-        self.upper = np.concatenate([base.upper, np.full(2 * self.m, np.inf)])
-        self.pattern = base.pattern
         self.reference = reference[: self.nx].copy()
         self._weights = 1.0 / np.maximum(1.0, np.abs(self.reference)) ** 2
         self._zeta = 0.0
-        self.extra_diagonal: Vector | float = 0.0
-        self._curvature = None
-        if not base.exact_hessian:
-            from .quasi_newton import DampedBFGS
-
-            self._curvature = DampedBFGS(base.nx)
 
     def set_barrier(self, mu: float) -> None:
         """The proximity weight zeta is sqrt(mu)."""
         self._zeta = math.sqrt(mu)
-        self.extra_diagonal = self._zeta * self._weights
+        self.diagonal[: self.nx] = self._zeta * self._weights
 
-    def split(self, w: Vector) -> tuple[Vector, Vector, Vector]:
-        """W of the original problem, p and q."""
-        k = self.base.nw
-        return w[:k], w[k : k + self.m], w[k + self.m :]
+    def start(self, iterate: Iterate, mu: float) -> tuple[Vector, Vector, Vector, Vector]:
+        """Start (w, y, zl, zu) at an iterate of the original problem.
 
-    def elastic_start(self, c: Vector, mu: float) -> Vector:
-        """p and q that minimise the barrier problem for a given C, equation (33)."""
+        p and q minimise the barrier problem for the present C, equation (33) of the paper; multipliers of the
+        original bounds are cut off at rho.
+        """
+        c = iterate.point.c
         # Both quotients are written without cancellation for large |C|.
         large = self.penalty * np.abs(c)
         root = np.sqrt(mu * mu + large * large)
         wide, narrow = mu + root + large, mu + mu * mu / (root + large)
-        p, q = np.where(c > 0.0, wide, narrow), np.where(c > 0.0, narrow, wide)
-        return np.concatenate([p, q]) / (2.0 * self.penalty)
+        p = np.where(c > 0.0, wide, narrow) / (2.0 * self.penalty)
+        q = np.where(c > 0.0, narrow, wide) / (2.0 * self.penalty)
+        zl = np.concatenate([np.minimum(self.penalty, iterate.zl), mu / p, mu / q])
+        zu = np.concatenate([np.minimum(self.penalty, iterate.zu), np.zeros(2 * self.m)])
+        return np.concatenate([iterate.point.w, p, q]), np.zeros(self.m), zl, zu
 
-    def evaluate(self, w: Vector) -> Point:
-        """Penalty and proximity term; C(w) - p + q."""
-        original, p, q = self.split(w)
-        point = self.base.evaluate(original)
-        shift = original[: self.nx] - self.reference
-        f = self.penalty * float(p.sum() + q.sum()) + 0.5 * self._zeta * float(
-            self._weights @ (shift * shift)
-        )
-        # Where the original objective is not defined the restored point would be useless.
-        return Point(w, point.x, f if math.isfinite(point.f) else math.nan, point.c - p + q)
+    def objective(self, w: Vector) -> float:
+        """Penalty and proximity terms."""
+        shift = w[: self.nx] - self.reference
+        proximity = 0.5 * self._zeta * float(self._weights @ (shift * shift))
+        return self.penalty * float(w[self.base.nw :].sum()) + proximity
 
-    def differentiate(self, point: Point) -> bool:
-        """Fill in gradient and Jacobian; False where they are not finite."""
-        if point.g is not None:
-            return True
-        inner = Point(point.w[: self.base.nw], point.x, 0.0, point.c)
-        if not self.base.differentiate(inner):
-            return False
-        g = np.zeros(point.w.size)
-        g[: self.nx] = self._zeta * self._weights * (point.w[: self.nx] - self.reference)
+    def gradient(self, w: Vector) -> Vector:
+        """Gradient of the objective."""
+        g = np.zeros(self.nw)
+        g[: self.nx] = self._zeta * self._weights * (w[: self.nx] - self.reference)
         g[self.base.nw :] = self.penalty
-        point.J, point.jacobian_values, point.g = inner.J, inner.jacobian_values, g
-        return True
+        return g
 
-    def refresh(self, point: Point) -> Point:
-        """The same point after a change of zeta."""
-        fresh = self.evaluate(point.w)
-        self.differentiate(fresh)
-        return fresh
-
-    def hessian(self, point: Point, y: Vector) -> Vector:
-        """Constraints only; the proximity term is in the extra diagonal."""
-        if self._curvature is not None:
-            return np.asarray(self._curvature.values)
-        return self.base.hessian(point, y, 0.0)
-
-    def learn(self, old: Point, new: Point, y: Vector) -> None:
-        """Update the quasi-Newton matrix of y'C where there is no Hessian."""
-        if self._curvature is not None:
-            self._curvature.update(new.w[: self.nx] - old.w[: self.nx], y @ new.J - y @ old.J)
+    def elastic(self, w: Vector) -> Vector:
+        """Q - p."""
+        k = self.base.nw
+        return w[k + self.m :] - w[k : k + self.m]
 
 
-def elastic_multipliers(form: ElasticForm, iterate: Iterate, w: Vector, mu: float) -> tuple[Vector, Vector]:
-    """Starting multipliers of the bounds: at most rho for the original ones, mu/p and mu/q for the elastic."""
-    _, p, q = form.split(w)
-    zl = np.concatenate([np.minimum(form.penalty, iterate.zl), mu / p, mu / q])
-    zu = np.concatenate([np.minimum(form.penalty, iterate.zu), np.zeros(2 * form.m)])
-    return zl, zu
+class LeastSquaresForm(_Relaxed):
+    """Least sum of squared violations of the original, unscaled constraints; see the module.
+
+    Parameters
+    ----------
+    base : SlackForm
+        The problem whose constraints are to be met.
+    c : ndarray, shape (m,)
+        C(w) at the start; the objective is scaled so that the largest violation has weight 1.
+    """
+
+    def __init__(self, base: SlackForm, c: Vector) -> None:
+        super().__init__(base, -np.ones(base.m), -np.inf)
+        violation = np.abs(c / base.scaling.constraints).max(initial=0.0)
+        self._weights = 1.0 / (base.scaling.constraints**2 * max(float(violation), 1e-12))
+        self.diagonal[base.nw :] = self._weights
+
+    def start(self, w: Vector, c: Vector, zl: Vector, zu: Vector) -> tuple[Vector, Vector, Vector, Vector]:
+        """Start (w, y, zl, zu) at a point of the original problem with C(w) = c."""
+        free = np.zeros(self.m)
+        y = self._weights * c
+        return np.concatenate([w, c]), y, np.concatenate([zl, free]), np.concatenate([zu, free])
+
+    def objective(self, w: Vector) -> float:
+        """Half the weighted sum of squares."""
+        r = w[self.base.nw :]
+        return 0.5 * float(self._weights @ (r * r))
+
+    def gradient(self, w: Vector) -> Vector:
+        """Gradient of the objective."""
+        g = np.zeros(self.nw)
+        g[self.base.nw :] = self._weights * w[self.base.nw :]
+        return g
+
+    def elastic(self, w: Vector) -> Vector:
+        """-r."""
+        return -w[self.base.nw :]

@@ -6,10 +6,11 @@ from enum import Enum
 
 import numpy as np
 
+from ...problems.nlp import Vector
 from .form import SlackForm
 from .iterate import Iterate
 from .iteration import BarrierIteration, Outcome
-from .restoration import ElasticForm, elastic_multipliers
+from .restoration import ElasticForm, LeastSquaresForm
 from .search import FilterRule, FilterSearch
 
 REDUCTION = 0.9
@@ -26,7 +27,10 @@ class Verdict(Enum):
 
 
 class RestorationPhase:
-    """Minimises the violation of the main iteration's constraints from where it is stuck.
+    """Reduces the violation of the main iteration's constraints from where it is stuck.
+
+    First in the l1 norm, which finds feasible points well; if that ends infeasible, in the sense of least squares,
+    where the certificate of infeasibility is a smooth condition.
 
     Parameters
     ----------
@@ -39,27 +43,37 @@ class RestorationPhase:
     """
 
     def __init__(self, base: SlackForm, main: BarrierIteration, max_iterations: int = 500) -> None:
-        self.main = main
-        iterate = main.iterate
-        self.form = ElasticForm(base, iterate.point.w)
-        self.violation = float(np.abs(iterate.point.c).sum())
+        self.base, self.main = base, main
+        self.violation = float(np.abs(main.iterate.point.c).sum())
         self.remaining = max_iterations
-        mu = max(main.mu, min(iterate.infeasibility, 1e4), 1e-8)
-        self.form.set_barrier(mu)
-        w = np.concatenate([iterate.point.w, self.form.elastic_start(iterate.point.c, mu)])
+        self.last_stage = False
+        mu = max(main.mu, min(main.iterate.infeasibility, 1e4), 1e-8)
+        form = ElasticForm(base, main.iterate.point.w)
+        self.usable = self._begin(form, form.start(main.iterate, mu), mu)
+
+    def _begin(
+        self,
+        form: ElasticForm | LeastSquaresForm,
+        start: tuple[Vector, Vector, Vector, Vector],
+        mu: float,
+    ) -> bool:
+        main = self.main
+        form.set_barrier(mu)
+        self.form = form
         self.inner = BarrierIteration(
-            self.form,
+            form,
             [FilterSearch(FilterRule())],
             main.tol,
             main.barrier,
             main.regularisation,
             main.linear_solver,
         )
-        point = self.form.evaluate(w)
-        self.usable = point.finite and self.form.differentiate(point)
-        if self.usable:
-            zl, zu = elastic_multipliers(self.form, iterate, w, mu)
-            self.inner.start(point, np.zeros(self.form.m), zl, zu, mu)
+        w, y, zl, zu = start
+        point = form.evaluate(w)
+        if not (point.finite and form.differentiate(point)):
+            return False
+        self.inner.start(point, y, zl, zu, mu)
+        return True
 
     def advance(self) -> Verdict:
         """One iteration, and the verdict after it."""
@@ -69,58 +83,55 @@ class RestorationPhase:
         outcome = self.inner.advance()
         if outcome is Outcome.STEP and self._acceptable():
             return Verdict.RESTORED
-        if self.inner.error <= max(self.inner.tol, 1e-8) or outcome is not Outcome.STEP:
-            return self._final_verdict(outcome)
+        if self.inner.error <= self.inner.tol or outcome is not Outcome.STEP:
+            return self._at_the_end()
         return Verdict.GOING_ON
 
-    def _final_verdict(self, outcome: Outcome) -> Verdict:
-        violation = self._violation()
-        small = 1e2 * self.main.tol
-        if violation <= max(small, 0.0):
-            return Verdict.RESTORED if violation < self.violation else Verdict.FAILED
-        if self.inner.error <= 1e-5:
-            return Verdict.INFEASIBLE
-        if outcome is not Outcome.STEP and violation <= REDUCTION * self.violation:
+    def _at_the_end(self) -> Verdict:
+        """The inner iteration converged or is stuck itself."""
+        violation = float(np.abs(self.constraints()).sum())
+        if violation <= 1e2 * self.main.tol and violation < self.violation:
             return Verdict.RESTORED
+        if not self.last_stage:
+            self.last_stage = True
+            return Verdict.GOING_ON if self._least_squares() else Verdict.FAILED
+        if self.inner.error <= 1e2 * self.inner.tol:
+            return Verdict.INFEASIBLE
         return Verdict.FAILED
 
-    def _violation(self) -> float:
-        return float(np.abs(self.original_constraints()).sum())
+    def _least_squares(self) -> bool:
+        k, inner, c = self.base.nw, self.inner.iterate, self.constraints()
+        form = LeastSquaresForm(self.base, c)
+        z_max = max(float(inner.zl[:k].max(initial=0.0)), float(inner.zu[:k].max(initial=0.0)), 1.0)
+        start = form.start(inner.point.w[:k], c, inner.zl[:k] / z_max, inner.zu[:k] / z_max)
+        return self._begin(form, start, max(self.inner.mu, 1e-6))
 
-    def original_constraints(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def constraints(self) -> Vector:
         """C(w) without the elastic variables."""
         point = self.inner.iterate.point
-        _, p, q = self.form.split(point.w)
-        return np.asarray(point.c + p - q)
+        return point.c - self.form.elastic(point.w)
 
     def _acceptable(self) -> bool:
         """Whether the original iteration can go on from here."""
-        violation = self._violation()
-        if violation > REDUCTION * self.violation:
+        if float(np.abs(self.constraints()).sum()) > REDUCTION * self.violation:
             return False
         search = self.main.searches[0]
         if not isinstance(search, FilterSearch):
             return True
-        w = self.form.split(self.inner.iterate.point.w)[0]
-        point = self.main.form.evaluate(w)
-        trial = Iterate(self.main.form, self.main.bounds, point, *self._multipliers())
-        return point.finite and search.admits(*search.measure(trial, self.main.mu))
-
-    def _multipliers(
-        self,
-    ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], ...]:
-        k = self.form.base.nw
-        inner = self.inner.iterate
-        return np.zeros(self.form.m), inner.zl[:k], inner.zu[:k]
+        main, inner = self.main, self.inner.iterate
+        k = self.base.nw
+        point = self.base.evaluate(inner.point.w[:k])
+        trial = Iterate(self.base, main.bounds, point, np.zeros(self.base.m), inner.zl[:k], inner.zu[:k])
+        return point.finite and search.admits(*search.measure(trial, main.mu))
 
     def hand_back(self) -> bool:
         """Continue the original iteration at the restored point; False where that cannot be evaluated."""
-        main = self.main
-        w = self.form.split(self.inner.iterate.point.w)[0]
-        point = main.form.evaluate(w)
-        if not (point.finite and main.form.differentiate(point)):
+        main, inner = self.main, self.inner.iterate
+        k = self.base.nw
+        point = self.base.evaluate(inner.point.w[:k])
+        if not (point.finite and self.base.differentiate(point)):
             return False
-        _, zl, zu = self._multipliers()
+        zl, zu = inner.zl[:k], inner.zu[:k]
         if max(zl.max(initial=0.0), zu.max(initial=0.0)) > 1e3:
             zl, zu = main.bounds.present_lower, main.bounds.present_upper
         main.replace_point(point, zl, zu)
