@@ -28,6 +28,8 @@ ORACLES = (
     "vjp",
     "objective_differences",
     "constraints_differences",
+    "gradient_differences",
+    "jacobian_differences",
 )
 
 

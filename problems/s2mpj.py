@@ -35,7 +35,7 @@ from .nlp import NLP, IndexVector, Metadata, Vector
 _INFINITY = 1e20  # CUTEst's convention: a bound this large is none
 # Measured, as are the sizes below; built with np.append in a loop over the data, which is quadratic.
 _SLOW = frozenset(
-    ["CHANDHEU", "CHANDHEULS"]
+    ["CHANDHEU", "CHANDHEULS", "TWIRIBG1"]
     + [f"{data}{kind}" for data in ("DIAMON2D", "DIAMON3D") for kind in ("", "LS")]
     + [f"DMN{data}{kind}" for data in (15102, 15103, 15332, 15333, 37142, 37143) for kind in ("", "LS")]
 )
@@ -48,6 +48,7 @@ _MEASURED_M = {
     "READING4": 2,
     "SINROSNB": 9,
     "SYNTHES3": 23,
+    "TWIRIMD1": 712,
 }
 _import_lock = threading.RLock()
 
