@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ def hs1(model: Model) -> None:
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2 + (1 - a) ** 2, *x)
 
 
-@register(classification="SBR2-AN-2-0", optimum=0.0504261879, source=book(2))
+@register(classification="SBR2-AN-2-0", optimum=0.05042618789360708, source=book(2))
 def hs2(model: Model) -> None:
     """Rosenbrock's valley with an active bound and a second local minimum."""
     x = model.variables(2, start=[-2, 1], lower=[-np.inf, 1.5])
@@ -41,7 +42,7 @@ def hs4(model: Model) -> None:
     model.minimize(lambda a, b: (a + 1) ** 3 / 3 + b, *x)
 
 
-@register(classification="OBR2-AN-2-0", optimum=-np.sqrt(3) / 2 - np.pi / 3, source=book(5))
+@register(classification="OBR2-AN-2-0", optimum=-math.sqrt(3) / 2 - math.pi / 3, source=book(5))
 def hs5(model: Model) -> None:
     """McCormick's function in a box."""
     x = model.variables(2, start=0, lower=[-1.5, -3], upper=[4, 3])
@@ -56,7 +57,7 @@ def hs6(model: Model) -> None:
     model.subject_to(lambda a, b: 10 * (b - a**2), *x, lower=0, upper=0)
 
 
-@register(classification="OOR2-AN-2-1", optimum=-np.sqrt(3), source=book(7))
+@register(classification="OOR2-AN-2-1", optimum=-math.sqrt(3), source=book(7))
 def hs7(model: Model) -> None:
     """A logarithm on a quartic curve."""
     x = model.variables(2, start=2)
@@ -89,7 +90,7 @@ def hs10(model: Model) -> None:
     model.subject_to(lambda a, b: -3 * a**2 + 2 * a * b - b**2 + 1, *x, lower=0)
 
 
-@register(classification="SQR2-AN-2-1", optimum=-8.498464223, source=book(11))
+@register(classification="SQR2-AN-2-1", optimum=-8.498464223154677, source=book(11))
 def hs11(model: Model) -> None:
     """The point of a parabola's inside that is nearest to (5, 0)."""
     x = model.variables(2, start=[4.9, 0.1])
@@ -113,7 +114,7 @@ def hs13(model: Model) -> None:
     model.subject_to(lambda a, b: (1 - a) ** 3 - b, *x, lower=0)
 
 
-@register(classification="SQR2-AN-2-2", optimum=9 - 23 * np.sqrt(7) / 8, source=book(14))
+@register(classification="SQR2-AN-2-2", optimum=9 - 23 * math.sqrt(7) / 8, source=book(14))
 def hs14(model: Model) -> None:
     """Nearest point on a chord of an ellipse."""
     x = model.variables(2, start=2)
@@ -156,7 +157,7 @@ def hs18(model: Model) -> None:
     model.subject_to(lambda a, b: a**2 + b**2 - 25, *x, lower=0)
 
 
-@register(classification="OQR2-AN-2-2", optimum=-6961.81388, source=book(19))
+@register(classification="OQR2-AN-2-2", optimum=-6961.81387558014, source=book(19))
 def hs19(model: Model) -> None:
     """Two cubics in the thin gap between two circles."""
     x = model.variables(2, start=[20.1, 5.84], lower=[13, 0], upper=100)
@@ -165,7 +166,7 @@ def hs19(model: Model) -> None:
     model.subject_to(lambda a, b: 82.81 - (b - 5) ** 2 - (a - 6) ** 2, *x, lower=0)
 
 
-@register(classification="SQR2-AN-2-3", optimum=81.5 - 25 * np.sqrt(3), source=book(20))
+@register(classification="SQR2-AN-2-3", optimum=81.5 - 25 * math.sqrt(3), source=book(20))
 def hs20(model: Model) -> None:
     """Rosenbrock's valley outside two parabolas and a circle."""
     x = model.variables(2, start=[-2, 1], lower=[-0.5, -np.inf], upper=[0.5, np.inf])

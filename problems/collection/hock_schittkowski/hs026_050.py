@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ def hs28(model: Model) -> None:
     linear_rows(model, [[1, 2, 3]], x, lower=0, upper=0, constant=1)
 
 
-@register(classification="OQR2-AN-3-1", optimum=-16 * np.sqrt(2), source=book(29))
+@register(classification="OQR2-AN-3-1", optimum=-16 * math.sqrt(2), source=book(29))
 def hs29(model: Model) -> None:
     """The largest box in an ellipsoid."""
     x = model.variables(3, start=1)
@@ -71,7 +72,7 @@ def hs32(model: Model) -> None:
     linear_rows(model, [[-1, -1, -1]], x, lower=0, upper=0, constant=-1)
 
 
-@register(classification="OQR2-AN-3-2", optimum=np.sqrt(2) - 6, source=book(33))
+@register(classification="OQR2-AN-3-2", optimum=math.sqrt(2) - 6, source=book(33))
 def hs33(model: Model) -> None:
     """A cubic over the inside of a cone outside a ball."""
     x = model.variables(3, start=[0, 0, 3], lower=0, upper=[np.inf, np.inf, 5])
@@ -80,7 +81,7 @@ def hs33(model: Model) -> None:
     model.subject_to(lambda a, b, c: a**2 + b**2 + c**2 - 4, *x, lower=0)
 
 
-@register(classification="LOR2-AN-3-2", optimum=-np.log(np.log(10)), source=book(34))
+@register(classification="LOR2-AN-3-2", optimum=-math.log(math.log(10)), source=book(34))
 def hs34(model: Model) -> None:
     """A chain of exponentials."""
     x = model.variables(3, start=[0, 1.05, 2.9], lower=0, upper=[100, 100, 10])
@@ -155,7 +156,7 @@ def hs41(model: Model) -> None:
     linear_rows(model, [[1, 2, 2, -1]], x, lower=0, upper=0)
 
 
-@register(classification="SQR2-AN-4-2", optimum=28 - 10 * np.sqrt(2), source=book(42))
+@register(classification="SQR2-AN-4-2", optimum=28 - 10 * math.sqrt(2), source=book(42))
 def hs42(model: Model) -> None:
     """The nearest point to (1, 2, 3, 4) on a circle in a plane."""
     x = model.variables(4, start=1)
@@ -206,7 +207,7 @@ def hs46(model: Model) -> None:
     model.subject_to(lambda b, c, d: b + c**4 * d**2 - 2, *x[1:4], lower=0, upper=0)
 
 
-@register(classification="OOR2-AY-5-3", optimum=0.0, source=book(47))
+@register(classification="OOR2-AY-5-3", optimum=-0.026714182693941, source=book(47))
 def hs47(model: Model) -> None:
     """Powers of successive differences; (x2 - x3)^3 makes the book's minimum a local one."""
     x = model.variables(5, start=[2, np.sqrt(2), -1, 2 - np.sqrt(2), 0.5])

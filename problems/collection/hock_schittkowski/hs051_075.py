@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def hs53(model: Model) -> None:
     linear_rows(model, matrix, x, lower=0, upper=0)
 
 
-@register(classification="OLR2-AN-6-1", optimum=-np.exp(-27 / 280), source=book(54))
+@register(classification="OLR2-AN-6-1", optimum=-math.exp(-27 / 280), source=book(54))
 def hs54(model: Model) -> None:
     """A normal density over a plane, with variables from 1e-3 to 1e8."""
     x = model.variables(
@@ -90,7 +91,7 @@ def hs56(model: Model) -> None:
     rows.add(lambda a, p: -p * np.sin(a) ** 2, x[3:], [4.2, 4.2, 4.2, 7.2])
 
 
-@register(classification="SQR2-AN-2-1", optimum=0.02845966972, source=book(57))
+@register(classification="SQR2-AN-2-1", optimum=0.0284596697229867, source=book(57))
 def hs57(model: Model) -> None:
     """Chlorine left in a product over 42 weeks, fitted by an exponential decay."""
     x = model.variables(2, start=[0.42, 5], lower=[0.4, -4])
@@ -106,7 +107,7 @@ def hs57(model: Model) -> None:
     model.subject_to(lambda a, b: 0.49 * b - a * b - 0.09, *x, lower=0)
 
 
-@register(classification="OQR2-AN-2-3", optimum=-7.80422632, source=book(59))
+@register(classification="OQR2-AN-2-3", optimum=-7.80278947153832, source=book(59))
 def hs59(model: Model) -> None:
     """A polynomial of degree six with an exponential and a pole; several local minima."""
     x = model.variables(2, start=[90, 10], lower=0, upper=[75, 65])
@@ -128,7 +129,7 @@ def hs59(model: Model) -> None:
     model.subject_to(lambda a, b: (b - 50) ** 2 - 5 * a + 275, *x, lower=0)
 
 
-@register(classification="OOR2-AY-3-1", optimum=0.03256820025, source=book(60))
+@register(classification="OOR2-AY-3-1", optimum=0.03256820025507, source=book(60))
 def hs60(model: Model) -> None:
     """A quartic on a surface of degree four."""
     x = model.variables(3, start=2, lower=-10, upper=10)
@@ -136,7 +137,7 @@ def hs60(model: Model) -> None:
     model.subject_to(lambda a, b, c: a * (1 + b**2) + c**4 - 4 - 3 * np.sqrt(2), *x, lower=0, upper=0)
 
 
-@register(classification="QQR2-AN-3-2", optimum=-143.6461422, source=book(61))
+@register(classification="QQR2-AN-3-2", optimum=-143.64614219778, source=book(61))
 def hs61(model: Model) -> None:
     """A quadratic on two parabolic cylinders."""
     x = model.variables(3, start=0)
@@ -145,7 +146,7 @@ def hs61(model: Model) -> None:
     model.subject_to(lambda a, c: 4 * a - c**2 - 11, x[0], x[2], lower=0, upper=0)
 
 
-@register(classification="OLR2-AY-3-1", optimum=-26272.51448, source=book(62))
+@register(classification="OLR2-AY-3-1", optimum=-26272.5144873183, source=book(62))
 def hs62(model: Model) -> None:
     """Logarithms of ratios over a simplex."""
     x = model.variables(3, start=[0.7, 0.2, 0.1], lower=0, upper=1)
@@ -162,7 +163,7 @@ def hs62(model: Model) -> None:
     linear_rows(model, [[1, 1, 1]], x, lower=0, upper=0, constant=1)
 
 
-@register(classification="QQR2-AY-3-2", optimum=961.7151721, source=book(63))
+@register(classification="QQR2-AY-3-2", optimum=961.715172130052, source=book(63))
 def hs63(model: Model) -> None:
     """A quadratic on a circle in the positive octant."""
     x = model.variables(3, start=2, lower=0)
@@ -171,7 +172,7 @@ def hs63(model: Model) -> None:
     model.subject_to(lambda a, b, c: a**2 + b**2 + c**2 - 25, *x, lower=0, upper=0)
 
 
-@register(classification="OOR2-AN-3-1", optimum=6299.842428, source=book(64))
+@register(classification="OOR2-AN-3-1", optimum=6299.84242792153, source=book(64))
 def hs64(model: Model) -> None:
     """Costs of stock: linear and reciprocal terms."""
     x = model.variables(3, start=1, lower=1e-5)
@@ -179,7 +180,7 @@ def hs64(model: Model) -> None:
     model.subject_to(lambda a, b, c: 4 / a + 32 / b + 120 / c - 1, *x, upper=0)
 
 
-@register(classification="QQR2-AN-3-1", optimum=0.9535288567, source=book(65))
+@register(classification="QQR2-AN-3-1", optimum=0.953528856804908, source=book(65))
 def hs65(model: Model) -> None:
     """The point of a ball that is nearest to a point, in a skew norm."""
     x = model.variables(3, start=[-5, 5, 0], lower=[-4.5, -4.5, -5], upper=[4.5, 4.5, 5])
@@ -187,7 +188,7 @@ def hs65(model: Model) -> None:
     model.subject_to(lambda a, b, c: 48 - a**2 - b**2 - c**2, *x, lower=0)
 
 
-@register(classification="LOR2-AN-3-2", optimum=0.5181632741, source=book(66))
+@register(classification="LOR2-AN-3-2", optimum=0.518163274181792, source=book(66))
 def hs66(model: Model) -> None:
     """A linear function above a chain of exponentials."""
     x = model.variables(3, start=[0, 1.05, 2.9], lower=0, upper=[100, 100, 10])
@@ -195,13 +196,13 @@ def hs66(model: Model) -> None:
     model.subject_to(lambda a, b: b - np.exp(a), x[:-1], x[1:], lower=0)
 
 
-@register(classification="OOR2-MN-4-2", optimum=-0.920425026, source=book(68))
+@register(classification="OOR2-MN-4-2", optimum=-0.920425003639752, source=book(68))
 def hs68(model: Model) -> None:
     """Cost-optimal inspection plan, light costs."""
     inspection_plan(model, a=1e-4, b=1.0, d=1.0, n=24)
 
 
-@register(classification="OOR2-MN-4-2", optimum=-956.71288, source=book(69))
+@register(classification="OOR2-MN-4-2", optimum=-956.712886650031, source=book(69))
 def hs69(model: Model) -> None:
     """Cost-optimal inspection plan, heavy costs."""
     inspection_plan(model, a=0.1, b=1000.0, d=1.0, n=4)
@@ -224,7 +225,7 @@ def inspection_plan(model: Model, a: float, b: float, d: float, n: int) -> None:
     )
 
 
-@register(classification="SQR2-MN-4-1", optimum=0.007498464, source=book(70))
+@register(classification="SQR2-MN-4-1", optimum=0.0074984635744, source=book(70))
 def hs70(model: Model) -> None:
     """A mixture of two gamma densities fitted to 19 observations."""
     x = model.variables(4, start=[2, 4, 0.04, 2], lower=1e-5, upper=[100, 100, 1, 100])
@@ -245,7 +246,7 @@ def hs70(model: Model) -> None:
     model.subject_to(lambda p, r: p + r - p * r, x[2], x[3], lower=0)
 
 
-@register(classification="OOR2-AY-4-2", optimum=17.0140173, source=book(71))
+@register(classification="OOR2-AY-4-2", optimum=17.0140172891566, source=book(71))
 def hs71(model: Model) -> None:
     """The worked example of many an interior-point code."""
     x = model.variables(4, start=[1, 5, 5, 1], lower=1, upper=5)
@@ -254,7 +255,7 @@ def hs71(model: Model) -> None:
     model.subject_to(lambda a, b, c, d: a**2 + b**2 + c**2 + d**2 - 40, *x, lower=0, upper=0)
 
 
-@register(classification="LOR2-MN-4-2", optimum=727.67937, source=book(72))
+@register(classification="LOR2-MN-4-2", optimum=727.679357789613, source=book(72))
 def hs72(model: Model) -> None:
     """Optimal sample sizes."""
     x = model.variables(4, start=1, lower=0.001, upper=[4e5, 3e5, 2e5, 1e5])
@@ -265,25 +266,25 @@ def hs72(model: Model) -> None:
     rows[:, None].add(lambda a, w: -w / a, x, weights)
 
 
-@register(classification="LOR2-MN-4-3", optimum=29.89437816, source=book(73))
+@register(classification="LOR2-MN-4-3", optimum=29.8943781591437, source=book(73))
 def hs73(model: Model) -> None:
     """Cattle feed with a chance constraint."""
     x = model.variables(4, start=1, lower=0)
     model.minimize_linear([24.55, 26.75, 39, 40.5], x)
-    matrix = [[2.3, 5.6, 11.1, 1.3], [12, 11.9, 41.8, 52.1], [1, 1, 1, 1]]
+    matrix = [[2.3, 5.6, 11.1, 1.3], [12.0, 11.9, 41.8, 52.1], [1.0, 1, 1, 1]]
     rows = linear_rows(model, matrix, x, lower=0, upper=[np.inf, np.inf, 0], constant=[5, 21, 1])
     rows[1].add(
         lambda a, b, c, d: -1.645 * np.sqrt(0.28 * a**2 + 0.19 * b**2 + 20.5 * c**2 + 0.62 * d**2), *x
     )
 
 
-@register(classification="OOR2-AY-4-5", optimum=5126.4981, source=book(74))
+@register(classification="OOR2-AY-4-5", optimum=5126.49810959527, source=book(74))
 def hs74(model: Model) -> None:
     """Power flow between two generators, angles within .55."""
     two_generators(model, angle=0.55)
 
 
-@register(classification="OOR2-AY-4-5", optimum=5174.4127, source=book(75))
+@register(classification="OOR2-AY-4-5", optimum=5174.41269537774, source=book(75))
 def hs75(model: Model) -> None:
     """Power flow between two generators, angles within .48."""
     two_generators(model, angle=0.48)

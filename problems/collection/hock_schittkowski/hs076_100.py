@@ -59,7 +59,7 @@ def quadratic_programme(model: Model, upper: float) -> None:
     linear_rows(model, [[0, 1, 4, 0]], x, lower=0, constant=1.5)
 
 
-@register(classification="OOR2-AY-5-2", optimum=0.24150513, source=book(77))
+@register(classification="OOR2-AY-5-2", optimum=0.241505128790179, source=book(77))
 def hs77(model: Model) -> None:
     """Powers up to six on a transcendental surface."""
     x = model.variables(5, start=2)
@@ -71,7 +71,7 @@ def hs77(model: Model) -> None:
     model.subject_to(lambda b, c, d: b + c**4 * d**2 - 8 - root, *x[1:4], lower=0, upper=0)
 
 
-@register(classification="OOR2-AN-5-3", optimum=-2.91970041, source=book(78))
+@register(classification="OOR2-AN-5-3", optimum=-2.91970040896368, source=book(78))
 def hs78(model: Model) -> None:
     """A product of five variables under three polynomial equations."""
     x = model.variables(5, start=[-2, 1.5, 2, -1, -1])
@@ -87,7 +87,7 @@ def powell_constraints(model: Model, x: Variables) -> None:
     model.subject_to(lambda a, b: a**3 + b**3 + 1, x[0], x[1], lower=0, upper=0)
 
 
-@register(classification="OOR2-AY-5-3", optimum=0.0787768209, source=book(79))
+@register(classification="OOR2-AY-5-3", optimum=0.0787768208710569, source=book(79))
 def hs79(model: Model) -> None:
     """Powers of successive differences under three polynomial equations."""
     x = model.variables(5, start=2)
@@ -100,7 +100,7 @@ def hs79(model: Model) -> None:
     model.subject_to(lambda a, e: a * e - 2, x[0], x[4], lower=0, upper=0)
 
 
-@register(classification="OOR2-AN-5-3", optimum=0.0539498478, source=book(80))
+@register(classification="OOR2-AN-5-3", optimum=0.053949847770272, source=book(80))
 def hs80(model: Model) -> None:
     """Powell's exponential of a product."""
     bound = np.array([2.3, 2.3, 3.2, 3.2, 3.2])
@@ -109,7 +109,7 @@ def hs80(model: Model) -> None:
     powell_constraints(model, x)
 
 
-@register(classification="OOR2-AN-5-3", optimum=0.0539498478, source=book(81))
+@register(classification="OOR2-AN-5-3", optimum=0.053949847770272, source=book(81))
 def hs81(model: Model) -> None:
     """Powell's exponential of a product less a term that vanishes at feasible points."""
     bound = np.array([2.3, 2.3, 3.2, 3.2, 3.2])
@@ -118,7 +118,7 @@ def hs81(model: Model) -> None:
     powell_constraints(model, x)
 
 
-@register(classification="QQR2-AN-5-3", optimum=-30665.53867, source=book(83))
+@register(classification="QQR2-AN-5-3", optimum=-30665.5386717833, source=book(83))
 def hs83(model: Model) -> None:
     """Colville's third problem."""
     x = model.variables(5, start=[78, 33, 27, 27, 27], lower=[78, 33, 27, 27, 27], upper=[102, *[45] * 4])
@@ -144,7 +144,7 @@ def hs83(model: Model) -> None:
     )
 
 
-@register(classification="QQR2-AN-5-3", optimum=-5280335.133, source=book(84))
+@register(classification="QQR2-AN-5-3", optimum=-5280335.13321476, source=book(84))
 def hs84(model: Model) -> None:
     """Bilinear production planning with large coefficients."""
     x = model.variables(
@@ -167,7 +167,7 @@ def hs84(model: Model) -> None:
     rows[:, None].add(lambda a, b: a * b, x[0], x[1:], weight=products[1:])
 
 
-@register(classification="OLR2-AN-5-10", optimum=-32.34867897, source=book(86))
+@register(classification="OLR2-AN-5-10", optimum=-32.3486789657222, source=book(86))
 def hs86(model: Model) -> None:
     """Colville's first problem."""
     x = model.variables(5, start=[0, 0, 0, 0, 1], lower=0)
@@ -177,9 +177,9 @@ def hs86(model: Model) -> None:
     linear_rows(model, COLVILLE_A, x, lower=0, constant=COLVILLE_B)
 
 
-@register(classification="OOI2-MN-6-4", optimum=8927.5977, source=book(87))
+@register(classification="OOI2-MN-6-4", optimum=8926.05271455, source=book(87))
 def hs87(model: Model) -> None:
-    """Electrical network with piecewise linear costs, discontinuous where a source's price rises."""
+    """Electrical network whose costs jump where a price rises; the infimum is a limit as x2 rises to 100."""
     x = model.variables(
         6,
         start=[107.8119, 196.3186, 373.8307, 420, 21.30713, 0.153292],
@@ -201,7 +201,7 @@ def hs87(model: Model) -> None:
     )
 
 
-@register(classification="OOR2-MY-6-2", optimum=135.075961, source=book(93))
+@register(classification="OOR2-MY-6-2", optimum=135.07596282915, source=book(93))
 def hs93(model: Model) -> None:
     """Transformer design."""
     x = model.variables(6, start=[5.54, 4.4, 12.02, 11.82, 0.702, 0.852], lower=0)
@@ -224,25 +224,25 @@ def hs93(model: Model) -> None:
     )
 
 
-@register(classification="LQR2-AN-6-4", optimum=0.015619514, source=book(95))
+@register(classification="LQR2-AN-6-4", optimum=0.015619525243, source=book(95))
 def hs95(model: Model) -> None:
     """Linear costs under bilinear process constraints."""
     process(model, [4.97, -1.88, -29.08, -78.02])
 
 
-@register(classification="LQR2-AN-6-4", optimum=0.015619514, source=book(96))
+@register(classification="LQR2-AN-6-4", optimum=0.015619525243, source=book(96))
 def hs96(model: Model) -> None:
     """HS95 with looser requirements."""
     process(model, [4.97, -1.88, -69.08, -118.02])
 
 
-@register(classification="LQR2-AN-6-4", optimum=3.1358091, source=book(97))
+@register(classification="LQR2-AN-6-4", optimum=3.1358091228078, source=book(97))
 def hs97(model: Model) -> None:
     """HS95 with higher requirements."""
     process(model, [32.97, 25.12, -29.08, -78.02])
 
 
-@register(classification="LQR2-AN-6-4", optimum=3.1358091, source=book(98))
+@register(classification="LQR2-AN-6-4", optimum=3.1358091228078, source=book(98))
 def hs98(model: Model) -> None:
     """HS95 with higher and looser requirements."""
     process(model, [32.97, 25.12, -124.08, -173.02])
@@ -255,8 +255,8 @@ def process(model: Model, requirement: ArrayLike) -> None:
     matrix = [
         [17.1, 38.2, 204.2, 212.3, 623.4, 1495.5],
         [17.9, 36.8, 113.9, 169.7, 337.8, 1385.2],
-        [0, -273, 0, -70, -819, 0],
-        [159.9, -311, 0, 587, 391, 2198],
+        [0.0, -273, 0, -70, -819, 0],
+        [159.9, -311.0, 0, 587, 391, 2198],
     ]
     rows = linear_rows(model, matrix, x, lower=0, constant=requirement)
     products = [(0, 0, 2, -169), (0, 2, 4, -3580), (0, 3, 4, -3810), (0, 3, 5, -18500), (0, 4, 5, -24300)]
@@ -266,7 +266,7 @@ def process(model: Model, requirement: ArrayLike) -> None:
     rows[row].add(lambda a, b: a * b, x[i], x[j], weight=weight)
 
 
-@register(classification="OOR2-AN-7-2", optimum=-831079891.5, source=book(99))
+@register(classification="OOR2-AN-7-2", optimum=-831079891.510108, source=book(99))
 def hs99(model: Model) -> None:
     """Longest flight of a rocket to a height and a speed, with a constant angle in each of seven stages."""
     x = model.variables(7, start=0.5, lower=0, upper=1.58)
@@ -281,7 +281,7 @@ def hs99(model: Model) -> None:
     rows[:, None].add(lambda t: np.sin(t), x, weight=thrust * weights)
 
 
-@register(classification="OOR2-AN-7-4", optimum=680.6300573, source=book(100))
+@register(classification="OOR2-AN-7-4", optimum=680.630057374402, source=book(100))
 def hs100(model: Model) -> None:
     """A polynomial of degree six under four polynomial inequalities."""
     x = model.variables(7, start=[1, 2, 0, 4, 0, 1, 1])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ...model import Model
 
 
-@register(classification="OOI2-MN-5-21", optimum=-1.90513375, source=book(85))
+@register(classification="OOI2-MN-5-21", optimum=-2.215604688475, source=book(85))
 def hs85(model: Model) -> None:
     """Profit of a recovery process through many intermediate quantities.
 
@@ -98,31 +98,31 @@ def recovery_weights() -> np.ndarray:
     return np.array([*first, y12, y13, y14, y15, y16, y17, *last])
 
 
-@register(classification="QOR2-MN-2-1", optimum=1.36265681, source=book(88))
+@register(classification="QOR2-MN-2-1", optimum=1.36265681489, source=book(88))
 def hs88(model: Model) -> None:
     """Time-optimal heating of a rod with two switches."""
     heat_rod(model, 2)
 
 
-@register(classification="QOR2-MN-3-1", optimum=1.36265681, source=book(89))
+@register(classification="QOR2-MN-3-1", optimum=1.36265681489, source=book(89))
 def hs89(model: Model) -> None:
     """Time-optimal heating of a rod with three switches."""
     heat_rod(model, 3)
 
 
-@register(classification="QOR2-MN-4-1", optimum=1.36265681, source=book(90))
+@register(classification="QOR2-MN-4-1", optimum=1.36265681489, source=book(90))
 def hs90(model: Model) -> None:
     """Time-optimal heating of a rod with four switches."""
     heat_rod(model, 4)
 
 
-@register(classification="QOR2-MN-5-1", optimum=1.36265681, source=book(91))
+@register(classification="QOR2-MN-5-1", optimum=1.36265681489, source=book(91))
 def hs91(model: Model) -> None:
     """Time-optimal heating of a rod with five switches."""
     heat_rod(model, 5)
 
 
-@register(classification="QOR2-MN-6-1", optimum=1.36265681, source=book(92))
+@register(classification="QOR2-MN-6-1", optimum=1.36265681489, source=book(92))
 def hs92(model: Model) -> None:
     """Time-optimal heating of a rod with six switches."""
     heat_rod(model, 6)

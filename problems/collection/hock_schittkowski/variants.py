@@ -93,7 +93,7 @@ def hs76i(model: Model) -> None:
     quadratic_programme(model, upper=5.0)
 
 
-@register(classification="OOR2-AN-31-21", optimum=-1.2600e12, source=variant(99))
+@register(classification="OOR2-AN-31-21", optimum=-(1122500.0**2), source=variant(99))
 def hs99exp(model: Model) -> None:
     """HS99 with the states of each stage as variables, without gravity in the last.
 
@@ -119,7 +119,7 @@ def hs99exp(model: Model) -> None:
     rows[:, 1:].add(lambda t: np.sin(t), angle[:, None], weight=(thrust * step)[:, None])
 
 
-@register(classification="OOR2-AN-7-2", optimum=680.6300573, source=variant(100))
+@register(classification="OOR2-AN-7-2", optimum=680.630057374402, source=variant(100))
 def hs100lnp(model: Model) -> None:
     """HS100 with the two constraints that are active as equations, without the others."""
     x = model.variables(7, start=[1, 2, 0, 4, 0, 1, 1])
@@ -128,7 +128,7 @@ def hs100lnp(model: Model) -> None:
     hs100_last(model, x, lower=0, upper=0)
 
 
-@register(classification="OOR2-AN-7-4", optimum=678.679638, source=variant(100))
+@register(classification="OOR2-AN-7-4", optimum=678.679637889069, source=variant(100))
 def hs100mod(model: Model) -> None:
     """HS100 with another linear part in its last constraint."""
     x = model.variables(7, start=[1, 2, 0, 4, 0, 1, 1])
