@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from ...problems.nlp import Vector
-from .barrier import BarrierRule, dual_step_limit, safeguarded
+from .barrier import BarrierRule, dual_step_limit, primal_step_limit, safeguarded
 from .form import Form, Point
 from .iterate import Bounds, Iterate
 from .kkt import LinearSolver
@@ -17,12 +17,19 @@ from .search import Accepted, Search, trial_point
 
 TINY_STEP = 10.0 * float(np.finfo(float).eps)
 
+CRAWL_LENGTH = 10
+"""Shortened steps in a row after which a search counts as stuck."""
+
+CRAWL_FRACTION = 0.07
+"""A step is shortened where the search cut it below this share of what the bounds allow: four halvings."""
+
 
 class Outcome(Enum):
     """What an iteration came to."""
 
     STEP = "a step was taken"
     NO_STEP = "no trial was acceptable"
+    CRAWLING = "steps have been too short for too long"
     NO_DIRECTION = "no usable Newton direction"
 
 
@@ -63,6 +70,7 @@ class BarrierIteration:
     mu: float = 0.0
     log: IterationLog = field(default_factory=IterationLog)
     tiny_steps: int = 0
+    short_steps: int = 0
 
     def __post_init__(self) -> None:
         self.bounds = Bounds(self.form.lower, self.form.upper)
@@ -94,10 +102,14 @@ class BarrierIteration:
         if direction is None:
             return Outcome.NO_DIRECTION
         tau = self.barrier.tau(self.mu)
-        accepted = self._tiny_step(direction) or self._search(direction, tau)
+        limit = primal_step_limit(self.iterate, direction.dw, tau)
+        accepted = self._tiny_step(direction, limit) or self._search(direction, limit)
         if accepted is None:
             return Outcome.NO_STEP
         self._accept(accepted, tau)
+        self.short_steps = self.short_steps + 1 if accepted.alpha < CRAWL_FRACTION * limit else 0
+        if self.short_steps >= CRAWL_LENGTH and not self._next_search():
+            return Outcome.CRAWLING
         return Outcome.STEP
 
     def _update_barrier(self) -> None:
@@ -110,7 +122,7 @@ class BarrierIteration:
 
     def _set_barrier(self, mu: float) -> None:
         self.mu = mu
-        self.tiny_steps = 0
+        self.tiny_steps = self.short_steps = 0
         self.form.set_barrier(mu)
         it = self.iterate
         self.iterate = Iterate(self.form, self.bounds, self.form.refresh(it.point), it.y, it.zl, it.zu)
@@ -130,26 +142,33 @@ class BarrierIteration:
                 return None
         return None
 
-    def _tiny_step(self, direction: Direction) -> Accepted | None:
+    def _tiny_step(self, direction: Direction, limit: float) -> Accepted | None:
         """A step within rounding of w is taken without a search: no function can judge it."""
         w = self.iterate.point.w
         relative = float((np.abs(direction.dw) / (1.0 + np.abs(w))).max(initial=0.0))
         if not relative <= TINY_STEP or self.iterate.infeasibility > 1e-4:
             self.tiny_steps = 0
             return None
-        point = trial_point(self.iterate, direction.dw, 1.0)
+        point = trial_point(self.iterate, direction.dw, limit)
         if point is None or not self.form.differentiate(point):
             return None
         self.tiny_steps += 1
-        return Accepted(point, 1.0, direction, "t")
+        return Accepted(point, limit, direction, "t")
 
-    def _search(self, direction: Direction, tau: float) -> Accepted | None:
+    def _search(self, direction: Direction, limit: float) -> Accepted | None:
         """The first search that finds a trial; those before it have had their chance."""
         while True:
-            accepted = self.searches[0].search(self.system, self.iterate, direction, self.mu, tau)
-            if accepted is not None or len(self.searches) == 1:
+            accepted = self.searches[0].search(self.system, self.iterate, direction, self.mu, limit)
+            if accepted is not None or not self._next_search():
                 return accepted
-            del self.searches[0]
+
+    def _next_search(self) -> bool:
+        """Give the present search up for the next one; False where it is the last."""
+        self.short_steps = 0
+        if len(self.searches) == 1:
+            return False
+        del self.searches[0]
+        return True
 
     def _accept(self, accepted: Accepted, tau: float) -> None:
         old, d, alpha = self.iterate, accepted.direction, accepted.alpha
@@ -179,4 +198,4 @@ class BarrierIteration:
         provisional = Iterate(self.form, self.bounds, point, np.zeros(self.form.m), zl, zu)
         y = self.system.least_squares_multipliers(provisional)
         self.iterate = Iterate(self.form, self.bounds, point, y, zl, zu)
-        self.tiny_steps = 0
+        self.tiny_steps = self.short_steps = 0

@@ -37,9 +37,9 @@ class Search(Protocol):
         """Forget what belongs to the previous barrier parameter."""
 
     def search(
-        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, tau: float
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
     ) -> Accepted | None:
-        """The next point, or None where no trial is acceptable."""
+        """The next point at a step length of at most ``limit``, or None where no trial is acceptable."""
 
 
 def trial_point(iterate: Iterate, dw: Vector, alpha: float) -> Point | None:
@@ -65,7 +65,7 @@ class ExactMeritSearch:
         self.eta1, self.eta2 = self.rule.eta1, self.rule.eta2
 
     def search(
-        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, tau: float
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
     ) -> Accepted | None:
         """See `Search.search`."""
         rule, form = self.rule, iterate.form
@@ -79,8 +79,8 @@ class ExactMeritSearch:
         slope = slopes.total(self.eta1, self.eta2)
         start = merit_value(iterate.bounds, iterate, mu, scale, self.eta1, self.eta2)
         noise = 10.0 * EPSILON * abs(start)
-        alpha = primal_step_limit(iterate, direction.dw, tau)
-        smallest = rule.smallest_step * alpha
+        alpha = limit
+        smallest = rule.smallest_step * limit
         while alpha > smallest:
             point = trial_point(iterate, direction.dw, alpha)
             if point is not None and form.differentiate(point):
@@ -152,14 +152,14 @@ class FilterSearch:
         return theta, barrier_value(iterate.bounds, iterate.point, mu)
 
     def search(
-        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, tau: float
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
     ) -> Accepted | None:
         """See `Search.search`."""
         theta, phi = self.measure(iterate, mu)
         assert iterate.point.g is not None
         slope = float((iterate.point.g + barrier_gradient(iterate, mu)) @ direction.dw)
         judge = _Judge(self, theta, phi, slope)
-        limit = alpha = primal_step_limit(iterate, direction.dw, tau)
+        alpha = limit
         smallest = judge.smallest_step()
         while alpha >= smallest:
             point = trial_point(iterate, direction.dw, alpha)
@@ -168,7 +168,7 @@ class FilterSearch:
                 if judge.accepts(iterate, point, mu, alpha) and iterate.form.differentiate(point):
                     accepted = Accepted(point, alpha, direction, "f")
                 elif alpha == limit and float(np.abs(point.c).sum()) >= theta > 0.0:
-                    accepted = self._correct(judge, system, iterate, point, mu, tau, alpha)
+                    accepted = self._correct(judge, system, iterate, point, mu, alpha)
             if accepted is not None:
                 if not judge.by_descent:
                     self.add(theta, phi)
@@ -183,7 +183,6 @@ class FilterSearch:
         iterate: Iterate,
         point: Point,
         mu: float,
-        tau: float,
         alpha: float,
     ) -> Accepted | None:
         """Second-order corrections of the full step, section 2.4 of Waechter & Biegler (2006)."""
@@ -194,7 +193,7 @@ class FilterSearch:
             corrected = system.direction(iterate, mu, c)
             if not math.isfinite(corrected.residual):
                 return None
-            alpha = primal_step_limit(iterate, corrected.dw, tau)
+            alpha = primal_step_limit(iterate, corrected.dw, max(0.99, 1.0 - mu))
             trial = trial_point(iterate, corrected.dw, alpha)
             if trial is None:
                 return None
