@@ -59,3 +59,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
                 process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=10.0)
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()

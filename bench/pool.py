@@ -176,11 +176,10 @@ class Pool:
     def _read(self, worker: Worker) -> None:
         """Pass on what a worker says, then None; one thread per worker."""
         assert worker.process.stdout is not None
-        try:
-            for line in worker.process.stdout:
+        # half a line of a worker that was killed is no JSON
+        with contextlib.suppress(ValueError, OSError), worker.process.stdout as stream:
+            for line in stream:
                 self._messages.put((worker, json.loads(line)))
-        except (ValueError, OSError):  # half a line of a worker that was killed
-            pass
         self._messages.put((worker, None))
 
     def _replace(self, worker: Worker) -> None:

@@ -70,7 +70,7 @@ class IpoptPeer:
         if problem.capabilities.second == "none":
             settings["hessian_approximation"] = "limited-memory"
         for key, value in {**settings, **options}.items():
-            solver.add_option(key, value)
+            _set(solver, key, value)
         problem.deadline = oracles.deadline + 1.0  # only if IPOPT overlooks both of its own limits
         try:
             x, info = solver.solve(problem.x0.copy())
@@ -90,6 +90,19 @@ class IpoptPeer:
             iterations=oracles.iterations,
             out_of_time=status in _TIME_STATUSES,
         )
+
+
+def _set(solver: Any, key: str, value: Any) -> None:
+    """Set an option; IPOPT tells integers from reals, a command line does not."""
+    try:
+        solver.add_option(key, value)
+    except TypeError as error:
+        if not isinstance(value, int):
+            raise ValueError(f"ipopt has no option {key} that takes {value!r}") from error
+        try:
+            solver.add_option(key, float(value))
+        except TypeError:
+            raise ValueError(f"ipopt has no option {key} that takes {value!r}") from error
 
 
 class _Oracles:
