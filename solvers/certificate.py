@@ -115,7 +115,13 @@ class InfeasibilityCertificate:
 
 
 def certify(
-    problem: NLP, x: Vector, y: Vector | None = None, z: Vector | None = None, tol: float = 1e-8
+    problem: NLP,
+    x: Vector,
+    y: Vector | None = None,
+    z: Vector | None = None,
+    tol: float = 1e-8,
+    *,
+    estimate: bool = True,
 ) -> Certificate:
     """Judge a point.
 
@@ -130,6 +136,8 @@ def certify(
         taken, so that answers with and without multipliers are judged alike.
     tol : float, default 1e-8
         Tolerance on the scaled errors.
+    estimate : bool, default True
+        False: judge the given multipliers only, for a quick look in the course of a run.
 
     Returns
     -------
@@ -141,12 +149,12 @@ def certify(
         if y is not None and np.isfinite(y).all() and (z is None or np.isfinite(z).all()):
             y = np.array(y, dtype=float)
             given = facts.judge(y, facts.bound_multipliers(y) if z is None else np.array(z), tol, "given")
-            if given.holds:
+            if given.holds or not estimate:
                 return given
         if not facts.finite:
             return given or facts.judge(np.zeros(problem.m), np.zeros(problem.n), tol, "estimated")
         row_gaps, bound_gaps = facts.rows.gaps(), facts.bounds.gaps()
-        y = estimate_multipliers(facts.gradient, facts.jacobian, row_gaps, bound_gaps)
+        y = estimate_multipliers(facts.gradient, facts.jacobian, row_gaps, bound_gaps, facts.scale)
         estimated = facts.judge(y, facts.bound_multipliers(y), tol, "estimated")
         return given if given is not None and given.error <= estimated.error else estimated
 
@@ -244,13 +252,12 @@ class _Facts:
         self.scale = float(abs(self.gradient).max(initial=1.0))
 
     def bound_multipliers(self, y: Vector) -> Vector:
-        """The z that cancels grad f + J'y where a bound stands close enough to push back."""
+        """The z that cancels grad f + J'y where a bound is close enough to push back."""
         residual = self.gradient + (self.jacobian.T @ y if y.size else 0.0)
         gap = np.where(residual > 0.0, *self.bounds.gaps())
-        z = np.zeros_like(residual)
-        held = np.isfinite(gap)
-        z[held] = -residual[held] / (1.0 + gap[held] ** 2)
-        return z
+        # As a multiplier the residual costs its gap, as a residual its share of the scale: the lesser evil.
+        held = gap * self.scale <= np.maximum(1.0, abs(residual))
+        return np.where(held, -residual, 0.0)
 
     def judge(self, y: Vector, z: Vector, tol: float, multipliers: str) -> Certificate:
         """The certificate with these multipliers."""

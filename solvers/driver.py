@@ -27,6 +27,9 @@ HISTORY_LENGTH = 1000
 MAX_REFINEMENTS = 5
 """Further steps after a claim of convergence that the certificate does not confirm yet."""
 
+FIRST_LOOK = 32
+"""From here on the certificate looks at every iteration whose number is a power of two."""
+
 # What a method reports when it gives up is overruled where the certificate holds at its point.
 _GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED, Status.CONVERGED}
 
@@ -113,6 +116,8 @@ class _Run:
             status = method.check(evaluator, state)
             if status is not None and not self._worth_refining(status, state):
                 return status
+            if self._certified_unnoticed(state):
+                return Status.CONVERGED
             if self.iterations >= self.max_iterations:
                 return Status.ITERATION_LIMIT
             evaluator.check_deadline()
@@ -127,7 +132,16 @@ class _Run:
         if status is not Status.CONVERGED or self.refinements >= MAX_REFINEMENTS:
             return False
         self.refinements += 1
-        return not certify(self.evaluator.as_problem(), state.x, state.y, state.z, self.method.tol).holds
+        return not self._holds_at(state)
+
+    def _certified_unnoticed(self, state: State) -> bool:
+        """Whether a long run stands at a solution that its method, for rounding, cannot see; asked ever less."""
+        k = self.iterations
+        return k >= FIRST_LOOK and k & (k - 1) == 0 and self._holds_at(state)
+
+    def _holds_at(self, state: State) -> bool:
+        problem, tol = self.evaluator.as_problem(), self.method.tol
+        return certify(problem, state.x, state.y, state.z, tol, estimate=False).holds
 
     def _log(self, state: State) -> None:
         entry = {

@@ -11,7 +11,7 @@ from .certificate import Certificate, InfeasibilityCertificate
 from .status import Status
 
 
-class Result(OptimizeResult):
+class Result(OptimizeResult):  # type: ignore[misc]
     """Answer of `karush.minimize`; attributes are also keys, as in scipy.
 
     Attributes

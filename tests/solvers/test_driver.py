@@ -80,6 +80,22 @@ def test_an_unconfirmed_claim_gets_a_few_more_steps():
     assert never.nit == 1 + MAX_REFINEMENTS
 
 
+def test_a_method_that_does_not_notice_its_solution_is_stopped_there():
+    script = Script((*[(4.0, 5.0)] * 40, *[(1.0, 1.0)] * 60), Status.STALLED)
+
+    @dataclass(frozen=True)
+    class WithMultipliers(Script):
+        def _at(self, evaluator, k):
+            state = super()._at(evaluator, k)
+            state.z[1] = -3.0
+            return state
+
+    result = run(WithMultipliers(script.points, Status.STALLED), Evaluator(BOWL))
+    assert result.success
+    assert result.status is Status.CONVERGED
+    assert result.nit == 64
+
+
 @pytest.mark.parametrize("claim", [Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE])
 def test_giving_up_at_a_solution_is_convergence(claim):
     result = run(Script(((4.0, 5.0), (1.0, 1.0)), claim), Evaluator(BOWL))
