@@ -132,16 +132,16 @@ class _Run:
         if status is not Status.CONVERGED or self.refinements >= MAX_REFINEMENTS:
             return False
         self.refinements += 1
-        return not self._holds_at(state)
+        return not self._holds_at(state, estimate=True)
 
     def _certified_unnoticed(self, state: State) -> bool:
-        """Whether a long run stands at a solution that its method, for rounding, cannot see; asked ever less."""
+        """Whether a long run stands at a solution that its method cannot see for rounding; asked ever less."""
         k = self.iterations
-        return k >= FIRST_LOOK and k & (k - 1) == 0 and self._holds_at(state)
+        return k >= FIRST_LOOK and k & (k - 1) == 0 and self._holds_at(state, estimate=False)
 
-    def _holds_at(self, state: State) -> bool:
+    def _holds_at(self, state: State, estimate: bool) -> bool:
         problem, tol = self.evaluator.as_problem(), self.method.tol
-        return certify(problem, state.x, state.y, state.z, tol, estimate=False).holds
+        return certify(problem, state.x, state.y, state.z, tol, estimate=estimate).holds
 
     def _log(self, state: State) -> None:
         entry = {
