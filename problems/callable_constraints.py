@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import HessianUpdateStrategy, LinearConstraint, NonlinearConstraint
+from scipy.optimize import BFGS, HessianUpdateStrategy, LinearConstraint, NonlinearConstraint
 from scipy.sparse import csr_array, issparse
 
 from .callable_curvature import Curvature, DifferencedCurvature, GivenCurvature, NoCurvature, UnknownCurvature
@@ -77,7 +77,7 @@ def _nonlinear_block(
     label: str, item: NonlinearConstraint, x0: Vector, lb: Vector, ub: Vector
 ) -> ConstraintBlock:
     require_callable(f"{label}.fun", item.fun)
-    # "2-point" is the default of the class, so nobody need have asked for it.
+    # "2-point" and BFGS are the defaults of the class, so nobody need have asked for them.
     jac = None if isinstance(item.jac, str) and item.jac == "2-point" else item.jac
     jac = checked_jac(f"{label}.jac", jac, pairs=False)
     check_hess(f"{label}.hess", item.hess, item.jac if jac is not None else None)
@@ -94,7 +94,7 @@ def _nonlinear_block(
         relative_step=item.finite_diff_rel_step,
     )
     m = function.values(x0).size
-    hess = item.hess
+    hess = None if isinstance(item.hess, BFGS) else item.hess
     curvature: Curvature
     if callable(hess) and not isinstance(hess, HessianUpdateStrategy):
         curvature = GivenCurvature(f"{label}.hess", hess, lb, ub, m)

@@ -198,7 +198,6 @@ class CallableFunction:
     def _jacobian_values(self, x: Vector) -> Vector:
         if self._given or self._paired:
             return self._extract(self._raw_jacobian(x), self.pattern(x))
-        base = self._base(x)
         if self._complex_is_doubtful and self._is_time_to_check():
             self._test_complex_step(x)
         if self._scheme in (None, "cs"):
@@ -208,7 +207,7 @@ class CallableFunction:
                 self._distrust_complex_step()
         assert self._scheme is not None
         step = offsets(x, self._lb, self._ub, self._scheme, self._relative_step)
-        return jacobian_by_differences(self._perturbed, x, base, step, self.pattern(x))
+        return jacobian_by_differences(self._perturbed, x, self._base(x), step, self.pattern(x))
 
     def _is_time_to_check(self) -> bool:
         """At the 1st, 2nd, 4th, 8th, ... gradient: a branch not taken so far may lose imaginary parts."""

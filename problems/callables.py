@@ -72,7 +72,8 @@ def from_callables(
         None in a pair stands for no bound. No evaluation leaves the bounds, differences included; the
         derivative by differences along a variable fixed by its bounds is 0.
     constraints : LinearConstraint, NonlinearConstraint, dict, or a sequence of these, default ()
-        Rows in the order given. The default ``jac="2-point"`` of NonlinearConstraint counts as not given.
+        Rows in the order given. The defaults of NonlinearConstraint, ``jac="2-point"`` and BFGS for ``hess``,
+        count as not given.
         ``keep_feasible`` of constraints is recorded (`CallableProblem.keep_feasible`), not enforced.
     name : str, optional
         Default: that of fun.
