@@ -19,7 +19,7 @@ from karush.bench.store import Store
 from karush.bench.sweep import plan, sweep
 
 OWN = Path(__file__).with_name("own_problems.py")
-LIMITS = Limits(time_limit=1.0, grace=0.5, build_limit=30.0, memory_limit=500.0)
+LIMITS = Limits(time_limit=1.5, grace=0.5)
 
 
 def own(text):
@@ -68,14 +68,13 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 @needs_proc
 def test_every_end_of_a_job_is_told_apart_and_the_sweep_goes_on(tmp_path):
-    names = ["crashing", "exiting", "hanging", "hungry", "raising", "unbuildable", "not_a_problem", "good"]
+    names = ["crashing", "exiting", "hanging", "raising", "unbuildable", "not_a_problem", "good"]
     summary = run(tmp_path, names, workers=2)
     found = {name: row["outcome"] for (name, _), row in rows(tmp_path).items()}
     assert found == {
         "crashing": Outcome.CRASHED,
         "exiting": Outcome.CRASHED,
         "hanging": Outcome.KILLED_TIME,
-        "hungry": Outcome.KILLED_MEMORY,
         "raising": Outcome.SOLVER_ERROR,
         "unbuildable": Outcome.BUILD_ERROR,
         "not_a_problem": Outcome.BUILD_ERROR,
@@ -87,9 +86,17 @@ def test_every_end_of_a_job_is_told_apart_and_the_sweep_goes_on(tmp_path):
     assert "no value here" in messages["raising"]
     assert "no such model" in messages["unbuildable"]
     assert "int" in messages["not_a_problem"]
-    assert summary.total == 8
+    assert summary.total == 7
     assert children(os.getpid()) == set()
     assert not (tmp_path / "logs").exists()
+
+
+def test_worker_over_its_memory_limit_is_killed(tmp_path):
+    run(tmp_path, ["hungry", "good"], limits=Limits(memory_limit=500.0))
+    found = rows(tmp_path)
+    assert found["hungry", "SLSQP"]["outcome"] is Outcome.KILLED_MEMORY
+    assert "limit 500 MB" in found["hungry", "SLSQP"]["message"]
+    assert found["good", "SLSQP"]["outcome"] is Outcome.SOLVED
 
 
 def test_solvers_are_judged_by_one_certificate_and_skipped_with_a_reason(tmp_path):
