@@ -10,7 +10,7 @@ from ...problems.nlp import Vector
 from ..profiles import Curve, evaluations_to_accuracy, performance_profile, solved_over
 from .table import Results
 
-ACCURACIES = (1e-3, 1e-5)
+ACCURACIES = (1e-1, 1e-3, 1e-5)
 LARGEST_RATIO = 1e4
 
 
@@ -107,7 +107,7 @@ def _data_profile(results: Results, tau: float) -> Chart:
     return _over(
         results,
         f"data-profile-1e{exponent}",
-        f"Data profile: accuracy {tau:.0e}",
+        f"Data profile: accuracy {tau:g}",
         f"A feasible point has closed all but {tau:g} of the gap from the start to the best value.",
         "objective evaluations (derivatives are exact: no division by n + 1)",
         np.maximum(needed, 1.0),

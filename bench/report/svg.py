@@ -9,7 +9,7 @@ from .charts import Chart
 from .html import Markup, element
 
 WIDTH, HEIGHT = 560, 330
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 46
+LEFT, RIGHT, TOP, BOTTOM = 46, 22, 12, 46
 SERIES_STYLES = 8
 
 
