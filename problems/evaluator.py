@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .nlp import NLP, IndexVector, Vector
+from .nlp import NLP, Capabilities, IndexVector, Vector
 from .validation import as_bounds, as_vector, checked_scalar, checked_structure, checked_vector
 
 _ACTIVE: ContextVar[Evaluator | None] = ContextVar("karush_active_evaluator", default=None)
@@ -399,8 +399,17 @@ class _EvaluatedProblem(NLP):
     """A problem whose oracles are an evaluator's."""
 
     def __init__(self, evaluator: Evaluator) -> None:
-        super().__init__(evaluator.problem.metadata)
         self._evaluator = evaluator
+        super().__init__(evaluator.problem.metadata)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the problem, which may find them out only when asked."""
+        return self._evaluator.problem.capabilities
+
+    @capabilities.setter
+    def capabilities(self, value: Capabilities) -> None:
+        """Only for the base class."""
 
     def objective(self, x: Vector) -> float:
         return self._evaluator.objective(x)

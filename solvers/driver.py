@@ -135,7 +135,7 @@ class _Run:
         return not self._holds_at(state, estimate=True)
 
     def _certified_unnoticed(self, state: State) -> bool:
-        """Whether a long run stands at a solution that its method cannot see for rounding; asked ever less."""
+        """Whether a long run is at a solution that its method cannot see for rounding; asked ever less."""
         k = self.iterations
         return k >= FIRST_LOOK and k & (k - 1) == 0 and self._holds_at(state, estimate=False)
 

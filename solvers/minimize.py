@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..problems.evaluator import Evaluator
+from ..problems.evaluator import Evaluator, LimitReached
 from ..problems.nlp import NLP, Vector
 from ..problems.validation import as_vector
 from .driver import run
 from .methods import make_method, nearest
 from .result import Result
+
+DIFFERENCES_TOL = 1e-6
+"""Default tolerance with finite differences; central ones err by 1e-11 times the third derivatives or so."""
 
 # scipy's names of limits that every method has.
 _SYNONYMS = {"maxiter": "max_iterations", "maxfun": "max_evaluations", "maxfev": "max_evaluations"}
@@ -51,7 +54,8 @@ def minimize(
     jac, hess, hessp, bounds, constraints
         As in `scipy.optimize.minimize`; only with a callable.
     tol : float, optional
-        Tolerance on the scaled errors of the certificate; default: the method's own, 1e-8.
+        Tolerance on the scaled errors of the certificate. Default: the method's own, 1e-8; 1e-6 where first
+        derivatives are finite differences, whose own error is of that size.
     callback : callable, optional
         Called after every iteration, by keyword if its only parameter is named ``intermediate_result``, else
         with a copy of x. `StopIteration` ends the run, and the best point is returned.
@@ -93,9 +97,21 @@ def minimize(
         max_time=limits.get("max_time", inf),
         max_evaluations=limits.get("max_evaluations"),
         x0=start,
-        feasibility_tolerance=solver.tol,
     )
+    tol_is_open = tol is None and "tol" not in own and (method is None or isinstance(method, str))
+    if tol_is_open and _has_coarse_gradients(evaluator):
+        solver = replace(solver, tol=max(solver.tol, DIFFERENCES_TOL))
+    evaluator.feasibility_tolerance = solver.tol
     return run(solver, evaluator, callback=callback, max_iterations=limits.get("max_iterations"))
+
+
+def _has_coarse_gradients(evaluator: Evaluator) -> bool:
+    """Whether first derivatives are finite differences; finding out may cost evaluations of the run."""
+    try:
+        with evaluator.active(), np.errstate(all="ignore"):
+            return evaluator.problem.capabilities.first == "finite-difference"
+    except LimitReached:
+        return False
 
 
 def _as_problem(
