@@ -114,7 +114,7 @@ def _almost_linear_residuals(rows: Rows, model: Model, n: int) -> None:
 def _almost_linear_constants(n: int) -> NDArray[np.float64]:
     if n < 10:
         raise ValueError(f"n must be at least 10, got {n}")
-    return np.r_[np.full(n - 1, n + 1.0), 1.0]
+    return np.append(np.full(n - 1, n + 1.0), 1.0)
 
 
 @register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "27")

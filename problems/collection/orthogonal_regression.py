@@ -1,7 +1,7 @@
 """Orthogonal regression: fit a curve or surface to points by moving the points onto it.
 
-Every problem has the parameters of the curve first, then the coordinates of the projected points. It
-minimises the sum of squared distances between points and projections; one or two constraint rows a point say that the
+Every problem has the parameters of the curve first, then the coordinates of the projected points. The sum of
+squared distances between points and projections is minimised; one or two constraint rows a point say that the
 projection lies on the curve. The data are deterministic perturbations of points on an exact curve.
 """
 
@@ -24,7 +24,7 @@ Points = NDArray[np.float64]
 
 
 def _angles(points: int) -> Points:
-    return np.arange(points) * (2 * PI / points)
+    return np.arange(float(points)) * (2 * PI / points)
 
 
 def _perturbation(angle: Points, size: float) -> Points:
