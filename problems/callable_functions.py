@@ -100,12 +100,12 @@ class CallableFunction:
         """The function at x, shape (m,); the caller may not change it."""
         key = x.tobytes()
         if self._last is None or self._last[0] != key:
-            self._last = (key, *self._call(x))
+            self._last = (key, *self._call(x.copy()))
         return self._last[1]
 
     def _call(self, x: Vector) -> tuple[Vector, Any]:
-        """Value and, where `fun` returns it along, the raw Jacobian."""
-        result = self._fun(x.copy(), *self._args)
+        """Value and, where `fun` returns it along, the raw Jacobian; x is handed over for good."""
+        result = self._fun(x, *self._args)
         jacobian = None
         if self._paired:
             if not isinstance(result, tuple | list) or len(result) != 2:
@@ -146,8 +146,7 @@ class CallableFunction:
                 raise TypeError(f"{self.label} must keep complex values for jac='cs', got {value.dtype}")
         else:
             try:
-                with np.errstate(all="ignore"):
-                    value = np.atleast_1d(self._fun(z, *self._args))
+                value = np.atleast_1d(self._fun(z, *self._args))
             except Exception as error:  # whatever a function does that never meant to see complex numbers
                 raise _LosesImaginaryParts from error
         if value.size != self.m or value.dtype.kind not in "fciub":
@@ -202,7 +201,8 @@ class CallableFunction:
             self._test_complex_step(x)
         if self._scheme in (None, "cs"):
             try:
-                return jacobian_by_complex_step(self._complex, x, self.pattern(x))
+                with np.errstate(all="ignore"):
+                    return jacobian_by_complex_step(self._complex, x, self.pattern(x))
             except _LosesImaginaryParts:
                 self._distrust_complex_step()
         assert self._scheme is not None
@@ -218,7 +218,7 @@ class CallableFunction:
         self._gradients_checked = max(self._gradients_checked, 1)
         base = self._base(x)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 wrong = contradicts_differences(self._perturbed, self._complex, x, base, self._lb, self._ub)
         except _LosesImaginaryParts:

@@ -64,15 +64,21 @@ class Pattern:
         return indptr
 
     @cached_property
-    def groups(self) -> list[tuple[IndexVector, IndexVector]]:
-        """Columns that may be perturbed together, and the positions of their entries."""
+    def groups(self) -> list[Any]:
+        """Columns that may be perturbed together: each an index (dense pattern) or an array of indices."""
         if self.is_dense:
-            n = self.shape[1]
-            return [(np.array([j]), np.arange(j, self.rows.size, n)) for j in range(n)]
-        colours = column_colours(self)
-        count = int(colours.max(initial=-1)) + 1
-        of_entry = colours[self.columns]
-        return [(np.flatnonzero(colours == k), np.flatnonzero(of_entry == k)) for k in range(count)]
+            return list(range(self.shape[1]))
+        colours = self._colours
+        return [np.flatnonzero(colours == k) for k in range(int(colours.max(initial=-1)) + 1)]
+
+    @cached_property
+    def group_of_entry(self) -> IndexVector:
+        """In which of `groups` each entry's column is, shape (nnz,)."""
+        return self.columns if self.is_dense else self._colours[self.columns]
+
+    @cached_property
+    def _colours(self) -> IndexVector:
+        return column_colours(self)
 
 
 def column_colours(pattern: Pattern) -> IndexVector:

@@ -104,20 +104,20 @@ def jacobian_by_differences(
     -----
     If one of two perturbed values is not finite (x lies on the edge of the domain), the other alone is used.
     """
-    values = np.zeros(pattern.rows.size)
-    for columns, entries in pattern.groups:
-        steps = offset[:, columns]
-        if not steps.any() or entries.size == 0:
-            continue
-        rows = pattern.rows[entries]
-        position = np.searchsorted(columns, pattern.columns[entries])
-        slopes = []
-        for step in steps:
+    rows, groups = pattern.rows, pattern.group_of_entry
+    slopes = []
+    for step in offset:
+        table = np.empty((len(pattern.groups), pattern.shape[0]))
+        for k, columns in enumerate(pattern.groups):
+            along = step[columns]
+            if not np.any(along):
+                table[k] = base
+                continue
             moved = x.copy()
-            moved[columns] += step
-            slopes.append(_quotient(fun(moved)[rows] - base[rows], step[position]))
-        values[entries] = _combine(slopes, steps[:, position])
-    return values
+            moved[columns] += along
+            table[k] = fun(moved)
+        slopes.append(_quotient(table[groups, rows] - base[rows], step[pattern.columns]))
+    return _combine(slopes, offset[:, pattern.columns])
 
 
 def _quotient(difference: Vector, step: Vector) -> Vector:
@@ -150,12 +150,12 @@ def jacobian_by_complex_step(fun: ComplexFunction, x: Vector, pattern: Pattern) 
     -------
     ndarray, shape (nnz,)
     """
-    values = np.zeros(pattern.rows.size)
-    for columns, entries in pattern.groups:
+    table = np.empty((len(pattern.groups), pattern.shape[0]))
+    for k, columns in enumerate(pattern.groups):
         moved = x.astype(np.complex128)
         moved[columns] += 1j * _COMPLEX_STEP
-        values[entries] = np.imag(fun(moved))[pattern.rows[entries]] / _COMPLEX_STEP
-    return values
+        table[k] = np.imag(fun(moved))
+    return np.asarray(table[pattern.group_of_entry, pattern.rows] / _COMPLEX_STEP)
 
 
 def contradicts_differences(
