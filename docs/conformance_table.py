@@ -17,8 +17,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP))
 
-TIME_LIMIT = 60.0
-"""Seconds per check; karush's slowest one takes a tenth of it."""
+TIME_LIMIT = 300.0
+"""Seconds per check, several times what the slowest method needs where it comes back at all."""
 
 KEPT, BROKEN, NONE = "kept", "broken", "-"
 
@@ -30,8 +30,8 @@ derivatives where a method takes any (COBYLA and COBYQA take none). A cell says 
 number that leads to what was seen first; `-` stands where a method does not take such problems at all. Some
 of these promises scipy never made: the table says what to expect, not who is to blame.
 
-karush's successes are judged at a tolerance of 1e-8 by the certificate, scipy's at 1e-5 (all were run with
-`tol=1e-8`).
+karush's successes are judged at a tolerance of 1e-8 by the certificate, scipy's at 1e-4; all were run with
+`tol=1e-8`. Where a method raises, that counts once, under the promises to solve and to survive.
 """
 
 

@@ -74,14 +74,24 @@ def attempt(subject: Subject, problem: NLP, what: str, **options: Any) -> Answer
         raise Broken(f"{what}: raised {type(error).__name__}: {error}") from error
 
 
+def attempt_quietly(subject: Subject, problem: NLP, **options: Any) -> Answer | None:
+    """The subject's answer; None where it raises, which other checks than the caller's are about."""
+    try:
+        return subject.solve(problem, **options)
+    except Broken:
+        raise
+    except Exception:
+        return None
+
+
 # ---- 1: success comes from the certificate only ------------------------------------------------------------
 
 
 @promise(1, "success is confirmed by the certificate")
 def success_is_certified(subject: Subject) -> None:
     for name, problem, _ in regular(subject):
-        answer = attempt(subject, problem, name)
-        if answer.success:
+        answer = attempt_quietly(subject, problem)
+        if answer and answer.success:
             error = certify(problem, answer.x, answer.y, answer.z, subject.tol).error
             require(error <= subject.tol, f"{name}: success with a scaled error of {error:.1e}")
 
@@ -91,18 +101,18 @@ def no_success_without_solution(subject: Subject) -> None:
     for maker in battery.INFEASIBLE + battery.UNBOUNDED:
         problem = maker()
         if takes(subject, problem):
-            answer = attempt(subject, problem, problem.name)
-            require(not answer.success, f"{problem.name}: success reported ({answer.said})")
+            answer = attempt_quietly(subject, problem)
+            said = answer.said if answer else ""
+            require(not (answer and answer.success), f"{problem.name}: success reported ({said})")
 
 
 @promise(1, "a small step is no success")
 def small_steps_are_no_success(subject: Subject) -> None:
-    for problem in (battery.holed("f"), battery.holed("fg"), battery.lying_gradient()):
-        plain = rosenbrock()
-        answer = attempt(subject, problem, problem.name)
-        if answer.success and problem.name != battery.lying_gradient().name:
-            error = certify(plain, answer.x, tol=subject.tol).error
-            require(error <= subject.tol, f"{problem.name}: success with a scaled error of {error:.1e}")
+    for problem in (battery.holed("f"), battery.holed("fg"), battery.holed("fgh")):
+        answer = attempt_quietly(subject, problem)
+        if answer and answer.success:
+            error = certify(rosenbrock(), answer.x).error
+            require(error <= 1e-2, f"{problem.name}: success with a scaled error of {error:.1e}")
 
 
 @promise(1, "regular problems are solved")
@@ -131,6 +141,8 @@ def nonfinite_trials_are_rejected(subject: Subject) -> None:
     answer = attempt(subject, problem, problem.name)
     require(abs(answer.x[0] - 1) <= 1e-3, f"LOGARITHM: ended at {answer.x[0]:.3g}, not at 1")
     for where in ("f", "g", "fg", "fgh"):
+        if where == "g" and not uses_gradient(subject):
+            continue
         problem = battery.holed(where)
         answer = attempt(subject, problem, problem.name)
         require(np.isfinite(answer.f), f"{problem.name}: returned f = {answer.f}")
@@ -140,6 +152,8 @@ def nonfinite_trials_are_rejected(subject: Subject) -> None:
 def nonfinite_start(subject: Subject) -> None:
     for bad in (np.nan, np.inf):
         for part, value in (("_f", bad), ("_g", [bad, bad])):
+            if part == "_g" and not uses_gradient(subject):
+                continue
             problem = rosenbrock()
             setattr(problem, part, lambda x, value=value: value)
             answer = attempt(subject, problem, f"{part[1:]} = {bad} everywhere")
@@ -170,10 +184,9 @@ def never_worse_than_the_start(subject: Subject) -> None:
         if not takes(subject, problem):
             continue
         clean = Reference(problem)
-        try:
-            answer = subject.solve(problem, max_iterations=200)
-        except Exception as error:
-            raise Broken(f"{problem.name}: raised {type(error).__name__}: {error}") from error
+        answer = attempt_quietly(subject, problem, max_iterations=200)
+        if answer is None:
+            continue
         require(np.isfinite(answer.x).all(), f"{problem.name}: x = {answer.x}")
         require(
             clean.not_worse(answer.x) or answer.success or clean.certified_infeasible(answer),
@@ -234,7 +247,7 @@ def loops_are_bounded(subject: Subject) -> None:
             return plain(x)
 
         problem._f = counted
-        attempt(subject, problem, problem.name, max_iterations=100)
+        attempt_quietly(subject, problem, max_iterations=100)
 
 
 # ---- 5: bounds ---------------------------------------------------------------------------------------------
@@ -261,7 +274,9 @@ def require_inside(subject: Subject, name: str, problem: Dense) -> None:
                 return plain(x)
 
             setattr(problem, part, watching)
-    answer = attempt(subject, problem, name)
+    answer = attempt_quietly(subject, problem)
+    if answer is None:
+        return
     require(beyond[0] <= 0.0, f"{name}: evaluated {beyond[0]:.1e} beyond a bound")
     inside = (answer.x >= problem.lb).all() and (answer.x <= problem.ub).all()
     require(inside, f"{name}: returned a point beyond the bounds")
@@ -375,7 +390,9 @@ def runs_repeat(subject: Subject) -> None:
     names = [name for name, _, _ in regular(subject)]
 
     def bits(name: str) -> tuple[bytes, float, int]:
-        answer = subject.solve(battery.REGULAR[name][0]())
+        answer = attempt_quietly(subject, battery.REGULAR[name][0]())
+        if answer is None:
+            return b"", 0.0, 0
         return answer.x.tobytes(), answer.f, answer.iterations
 
     serial = [bits(name) for name in names]
@@ -471,4 +488,4 @@ def pollution_is_survived(subject: Subject) -> None:
         if takes(subject, problem):
             answer = attempt(subject, problem, problem.name, max_iterations=200)
             require(np.isfinite(answer.x).all(), f"{problem.name}: x = {answer.x}")
-            require(np.isfinite(answer.f), f"{problem.name}: f = {answer.f}")
+            require(answer.f < np.inf, f"{problem.name}: f = {answer.f}")

@@ -67,11 +67,12 @@ class ScipyMethod:
     """A method of `scipy.optimize.minimize` with exact derivatives, judged by a looser tolerance."""
 
     name: str
-    tol: float = 1e-5
+    tol: float = 1e-4
     bounds: bool = True
     constraints: bool = True
     gradient: bool = True
     hessian: bool = False
+    max_iterations: int | None = None
 
     def solve(
         self, problem: NLP, *, callback: Any = None, max_iterations: int | None = None, **limits: Any
@@ -85,15 +86,16 @@ class ScipyMethod:
         if self.hessian:
             call["hess"] = problem.hessian
         if bounded:
-            call["bounds"] = Bounds(problem.lb, problem.ub)
+            call["bounds"] = Bounds(problem.lb, problem.ub, keep_feasible=True)
         if problem.m:
             second = {"hess": lambda x, v: problem.hessian(x, v, 0.0)} if self.hessian else {}
             jacobian = (lambda x: problem.jacobian(x).toarray()) if self.gradient else "2-point"
             call["constraints"] = NonlinearConstraint(
                 problem.constraints, problem.cl, problem.cu, jac=jacobian, **second
             )
-        if max_iterations is not None:
-            call["options"] = {"maxiter": max_iterations}
+        limit = self.max_iterations if max_iterations is None else max_iterations
+        if limit is not None:
+            call["options"] = {"maxiter": limit}
         r = minimize(problem.objective, problem.x0, **call)
         return Answer(r.x, float(r.fun), bool(r.success), str(r.message), iterations=r.get("nit", 0), raw=r)
 
@@ -101,7 +103,7 @@ class ScipyMethod:
 SCIPY = [
     ScipyMethod("SLSQP"),
     ScipyMethod("trust-constr", hessian=True),
-    ScipyMethod("COBYLA", gradient=False),
+    ScipyMethod("COBYLA", gradient=False, max_iterations=20_000),
     ScipyMethod("COBYQA", gradient=False),
     ScipyMethod("L-BFGS-B", constraints=False),
 ]
