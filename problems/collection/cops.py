@@ -122,7 +122,11 @@ def catmix(model: Model, nh: int = 800) -> None:
     _catalysts(model, nh, nh)
 
 
-@register(classification="OOR2-AN-V-V", source=COPS2 + "14")
+@register(
+    classification="OOR2-AN-V-V",
+    optimum=lambda nh=800: {800: -0.0480558708012}.get(nh),
+    source=COPS2 + "14",
+)
 def catalystmix(model: Model, nh: int = 800) -> None:
     """Best mixing of two catalysts in a tubular reactor by the trapezoidal rule: CATMIX as COPS means it."""
     _catalysts(model, nh, slice(1, None))

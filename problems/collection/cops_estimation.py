@@ -122,7 +122,13 @@ def _collocation(model: Model, fit: Fit, nh: int) -> tuple[Variables, Rows]:
 
 @register(
     classification="OOR2-AN-V-V",
-    optimum=lambda nh=10: {50: 0.00523664, 100: 0.00523659, 200: 0.00523659, 400: 0.00523659}.get(nh),
+    optimum=lambda nh=10: {
+        10: 0.00528874959612,
+        50: 0.00523664,
+        100: 0.00523659,
+        200: 0.00523659,
+        400: 0.00523659,
+    }.get(nh),
     source=COPS2 + "12",
 )
 def gasoil(model: Model, nh: int = 10) -> None:
@@ -194,7 +200,11 @@ def methanol(model: Model, nh: int = 400) -> None:
     )
 
 
-@register(classification="OOR2-AN-V-V", source=COPS3 + ", isomerization of alpha-pinene; Box et al. (1973)")
+@register(
+    classification="OOR2-AN-V-V",
+    optimum=lambda nh=100: {100: 19.8721701453}.get(nh),
+    source=COPS3 + ", isomerization of alpha-pinene; Box et al. (1973)",
+)
 def pinene(model: Model, nh: int = 100) -> None:
     """Thermal isomerization of alpha-pinene: five rate constants."""
     theta = model.variables(5, lower=0.0)

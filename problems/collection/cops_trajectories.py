@@ -142,15 +142,18 @@ def _glider_force(x: Any, vx: Any, vy: Any, lift: Any) -> tuple[Any, Any]:
 
 
 @register(
-    classification="LOR2-AN-V-V", source=COPS3 + ", hang glider; Bulirsch, Nerz, Pesch & von Stryk (1993)"
+    classification="LOR2-AN-V-V",
+    optimum=lambda nh=400: {50: -1286.90419173, 100: -1255.04374267, 400: -1247.97421791}.get(nh),
+    source=COPS3 + ", hang glider; Bulirsch, Nerz, Pesch & von Stryk (1993)",
 )
 def glider(model: Model, nh: int = 400) -> None:
     """Greatest range of a hang glider in an updraft: position, velocity, lift coefficient, free time."""
     t = np.arange(nh + 1) / nh
     ones = np.ones(nh + 1)
     vx0, vy0 = 13.227567500, -1.2875005200
-    step = model.variables(start=1.0 / nh, lower=0.0)
-    start = np.stack([vx0 * t, 1000 - 100 * t, vx0 * ones, vy0 * ones, 0.7 * ones], axis=1)
+    # COPS starts with a flight of one second, as long as none of its speeds allows.
+    step = model.variables(start=100.0 / nh, lower=0.0)
+    start = np.stack([100 * vx0 * t, 1000 - 100 * t, vx0 * ones, vy0 * ones, 0.7 * ones], axis=1)
     lower = np.tile([0.0, -np.inf, 0.0, -np.inf, 0.0], (nh + 1, 1))
     upper = np.tile([np.inf, np.inf, np.inf, np.inf, 1.4], (nh + 1, 1))
     lower[0, :4] = upper[0, :4] = [0.0, 1000.0, vx0, vy0]

@@ -1,6 +1,8 @@
 """Discrete-time and discretised optimal control: DTOC1-DTOC6, HAGER1-HAGER4, OPTCDEG2/3, OPTCTRL3/6.
 
-Variables, rows and constants stand in CUTEst's order, so values can be compared entry by entry.
+Variables, rows and constants stand in CUTEst's order, so values can be compared entry by entry. The best known
+values of DTOC2-DTOC6 and of the default sizes were computed with IPOPT (violation below 1e-11): those in CUTEst's
+files are up to 3 % too low, for they allow larger violations of the equations.
 """
 
 from __future__ import annotations
@@ -128,7 +130,13 @@ def dtoc1nd(model: Model, n: int = 1000, nx: int = 2, ny: int = 4) -> None:
 
 @register(
     classification="OOR2-AN-V-V",
-    optimum=lambda n=1000, nx=2, ny=4: {10: 0.485983918948, 100: 0.487532342563, 500: 0.490996540460}.get(n),
+    optimum=lambda n=1000, nx=2, ny=4: {
+        10: 0.485982541332,
+        50: 0.486900679085,
+        100: 0.488048205487,
+        500: 0.497222609514,
+        1000: 0.508676209676,
+    }.get(n),
     source=COLEMAN_LIAO + "2",
 )
 def dtoc2(model: Model, n: int = 1000, nx: int = 2, ny: int = 4) -> None:
@@ -154,11 +162,12 @@ def dtoc2(model: Model, n: int = 1000, nx: int = 2, ny: int = 4) -> None:
 @register(
     classification="QLR2-AN-V-V",
     optimum=lambda n=5000: {
-        10: 224.590381002,
-        50: 233.278523083,
-        100: 234.286202920,
-        500: 235.084407947,
-        1000: 235.182824435,
+        10: 224.590381885,
+        50: 233.278713071,
+        100: 234.287716503,
+        500: 235.084451873,
+        1000: 235.183412085,
+        5000: 235.262481035,
     }.get(n),
     source=COLEMAN_LIAO + "3",
 )
@@ -179,12 +188,12 @@ def dtoc3(model: Model, n: int = 5000) -> None:
 @register(
     classification="QOR2-AN-V-V",
     optimum=lambda n=5000: {
-        10: 3.75078392210,
-        50: 3.02963141755,
-        100: 2.94726711402,
-        500: 2.87827434035,
-        1000: 2.87483889886,
-        5000: 2.86386891514,
+        10: 3.75082353066,
+        50: 3.02996386588,
+        100: 2.94734664665,
+        500: 2.88285104064,
+        1000: 2.87489042341,
+        5000: 2.86853821248,
     }.get(n),
     source=COLEMAN_LIAO + "4",
 )
@@ -206,12 +215,12 @@ def dtoc4(model: Model, n: int = 5000) -> None:
 @register(
     classification="QQR2-AN-V-V",
     optimum=lambda n=5000: {
-        10: 1.451893900588,
-        50: 1.528586458855,
-        100: 1.532552633518,
-        500: 1.530860973890,
-        1000: 1.527434119271,
-        5000: 1.531611890390,
+        10: 1.45190056692,
+        50: 1.52885909563,
+        100: 1.53258634084,
+        500: 1.53472904849,
+        1000: 1.53494599125,
+        5000: 1.53511153222,
     }.get(n),
     source=COLEMAN_LIAO + "5; Di Pillo, Grippo & Lampariello",
 )
@@ -227,11 +236,12 @@ def dtoc5(model: Model, n: int = 5000) -> None:
 @register(
     classification="OOR2-AN-V-V",
     optimum=lambda n=5001: {
-        11: 19.80411526774,
-        51: 261.1131573312,
-        101: 727.9505731659,
-        501: 6846.330143698,
-        1001: 17176.03828316,
+        11: 19.8041446219,
+        51: 261.113293907,
+        101: 727.981316583,
+        501: 6846.61349607,
+        1001: 17176.4514411,
+        5001: 134850.616275,
     }.get(n),
     source=COLEMAN_LIAO + "6; Murray & Yakowitz (1981)",
 )
@@ -250,6 +260,7 @@ def dtoc6(model: Model, n: int = 5001) -> None:
         100: 0.88079882866,
         500: 0.88079714798,
         1000: 0.88079709548,
+        2500: 0.880797080778,
         5000: 0.88079708841,
     }.get(n),
     source=HAGER + "P1",
@@ -272,6 +283,7 @@ def hager1(model: Model, n: int = 2500) -> None:
         100: 0.4320871769,
         500: 0.4320824457,
         1000: 0.4320822986,
+        2500: 0.432082256685,
         5000: 0.4320822506,
     }.get(n),
     source=HAGER + "P2",
@@ -294,6 +306,7 @@ def hager2(model: Model, n: int = 2500) -> None:
         100: 0.14096197328,
         500: 0.14096128049,
         1000: 0.14096125887,
+        2500: 0.140961252778,
         5000: 0.14096125191,
     }.get(n),
     source=HAGER + "P3",
@@ -322,6 +335,7 @@ def hager3(model: Model, n: int = 2500) -> None:
         100: 2.796761851,
         500: 2.794513229,
         1000: 2.794244187,
+        2500: 2.7940841631,
     }.get(n),
     source=HAGER + "P4",
 )
@@ -369,7 +383,9 @@ def _spring_mass(
 
 @register(
     classification="QQR2-AN-V-V",
-    optimum=lambda t=1500: {10: 340.6053, 40: 253.2756, 100: 237.2764, 400: 229.573}.get(t),
+    optimum=lambda t=1500: {10: 340.6053, 40: 253.2756, 100: 237.2764, 400: 229.573, 1500: 227.702324471}.get(
+        t
+    ),
     source="Murtagh & Saunders, Math. Program. Stud. 16 (1982) 84-117, example 5.11",
 )
 def optcdeg2(model: Model, t: int = 1500) -> None:
@@ -386,7 +402,7 @@ def optcdeg2(model: Model, t: int = 1500) -> None:
 
 @register(
     classification="QOR2-AN-V-V",
-    optimum=lambda t=1500: {10: 67.4677, 40: 50.6341, 100: 47.6146, 400: 46.145}.get(t),
+    optimum=lambda t=1500: {10: 67.4677, 40: 50.6341, 100: 47.6146, 400: 46.145, 1500: 45.7901471596}.get(t),
     source="Ritch, Automatica 9 (1973) 415-429, example 6.1",
 )
 def optcdeg3(model: Model, t: int = 1500) -> None:
@@ -413,7 +429,7 @@ def _penalised_spring_mass(model: Model, t: int) -> None:
 
 @register(
     classification="QQR2-AN-V-V",
-    optimum=lambda t=1500: {40: 2048.0}.get(t),
+    optimum=lambda t=1500: {40: 2048.01654171, 1500: 74465.0280229}.get(t),
     source="Murtagh & Saunders (1982), example 5.11, bounds replaced by a penalty (Plantenga, 1992)",
 )
 def optctrl3(model: Model, t: int = 1500) -> None:
@@ -423,7 +439,7 @@ def optctrl3(model: Model, t: int = 1500) -> None:
 
 @register(
     classification="QQR2-AN-V-V",
-    optimum=lambda t=1500: {40: 2048.0}.get(t),
+    optimum=lambda t=1500: {40: 2048.01654171, 1500: 74465.0280229}.get(t),
     source="Murtagh & Saunders (1982), example 5.11, bounds replaced by a penalty (Plantenga, 1992)",
 )
 def optctrl6(model: Model, t: int = 1500) -> None:

@@ -78,7 +78,11 @@ def _bump(n: int, dims: int) -> NDArray[np.float64]:
     return product
 
 
-@register(classification="QLR2-MN-V-V", source=HINZE)
+@register(
+    classification="QLR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.001: {(100, 0.001): 0.0362466962333}.get((n, alpha)),
+    source=HINZE,
+)
 def poissoncontrol2d(model: Model, n: int = 100, alpha: float = 1e-3) -> None:
     """Distributed control of Poisson's equation on the square, no bounds: 2 n^2 variables, n^2 equations."""
     _distributed(model, n, 2, _bump(n, 2), alpha)
@@ -90,19 +94,31 @@ def poissoncontrol3d(model: Model, n: int = 20, alpha: float = 1e-3) -> None:
     _distributed(model, n, 3, _bump(n, 3), alpha)
 
 
-@register(classification="QLR2-MN-V-V", source=HINZE + ", control constraints")
+@register(
+    classification="QLR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.0001: {(100, 0.0001): 0.0371724067367}.get((n, alpha)),
+    source=HINZE + ", control constraints",
+)
 def poissonbounded2d(model: Model, n: int = 100, alpha: float = 1e-4) -> None:
     """POISSONCONTROL2D with -2 <= u <= 2."""
     _distributed(model, n, 2, _bump(n, 2), alpha, control=(-2.0, 2.0))
 
 
-@register(classification="QLR2-MN-V-V", source=HINZE + ", state constraints")
+@register(
+    classification="QLR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.0001: {(100, 0.0001): 0.0257736660737}.get((n, alpha)),
+    source=HINZE + ", state constraints",
+)
 def poissonstate2d(model: Model, n: int = 100, alpha: float = 1e-4) -> None:
     """POISSONCONTROL2D with y <= 0.05: a state constraint, with multipliers that concentrate."""
     _distributed(model, n, 2, _bump(n, 2), alpha, state=0.05)
 
 
-@register(classification="QOR2-MN-V-V", source=TROELTZSCH)
+@register(
+    classification="QOR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.001: {(100, 0.001): 0.0365408575983}.get((n, alpha)),
+    source=TROELTZSCH,
+)
 def semilinearcontrol2d(model: Model, n: int = 100, alpha: float = 1e-3) -> None:
     """Distributed control of -Laplace(y) + y^3 = u on the square with -5 <= u <= 5."""
     _distributed(model, n, 2, _bump(n, 2), alpha, reaction=lambda v: v**3, control=(-5.0, 5.0))
@@ -114,7 +130,11 @@ def semilinearcontrol3d(model: Model, n: int = 20, alpha: float = 1e-3) -> None:
     _distributed(model, n, 3, _bump(n, 3), alpha, reaction=lambda v: v**3, control=(-5.0, 5.0))
 
 
-@register(classification="QOR2-MN-V-V", source=TROELTZSCH)
+@register(
+    classification="QOR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.0001: {(100, 0.0001): 0.0294292626626}.get((n, alpha)),
+    source=TROELTZSCH,
+)
 def exponentialcontrol2d(model: Model, n: int = 100, alpha: float = 1e-4) -> None:
     """Distributed control of -Laplace(y) + exp(y) = u on the square, u between -8 and 9, y at most 0.05."""
     _distributed(
@@ -132,7 +152,11 @@ def _add_neumann_laplacian(rows: Rows, y: Variables) -> None:
             rows[here].add_linear(-1.0, y[there])
 
 
-@register(classification="QQR2-MN-V-V", source="after " + MAURER_MITTELMANN_DISTRIBUTED + ", logistic growth")
+@register(
+    classification="QQR2-MN-V-V",
+    optimum=lambda n=100, cost=1.0: {(100, 1.0): -6.1401915038}.get((n, cost)),
+    source="after " + MAURER_MITTELMANN_DISTRIBUTED + ", logistic growth",
+)
 def logisticcontrol2d(model: Model, n: int = 100, cost: float = 1.0) -> None:
     """Best harvest u in [1.6, 2.8] of a population -Laplace(y) = y (7 + 4 sin(2 pi s t) - y - u)."""
     h = 1.0 / n
@@ -151,7 +175,11 @@ def _sides(grid: Any) -> list[Any]:
     return [grid[0], grid[-1], grid[:, 0], grid[:, -1]]
 
 
-@register(classification="QLR2-MN-V-V", source=MAURER_MITTELMANN_BOUNDARY + ", Dirichlet control")
+@register(
+    classification="QLR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.01: {(100, 0.01): 0.196548592697}.get((n, alpha)),
+    source=MAURER_MITTELMANN_BOUNDARY + ", Dirichlet control",
+)
 def dirichletcontrol2d(model: Model, n: int = 100, alpha: float = 0.01) -> None:
     """Boundary values u in [0, 10] steer -Laplace(y) = 20 to 3 + 5 s(s-1) t(t-1) under y <= 3.5."""
     h = 1.0 / (n + 1)
@@ -167,7 +195,11 @@ def dirichletcontrol2d(model: Model, n: int = 100, alpha: float = 0.01) -> None:
         side.add_linear(-1.0, u[k])
 
 
-@register(classification="QOR2-MN-V-V", source="after " + MAURER_MITTELMANN_BOUNDARY + ", Neumann control")
+@register(
+    classification="QOR2-MN-V-V",
+    optimum=lambda n=100, alpha=0.01: {(100, 0.01): 0.270198666072}.get((n, alpha)),
+    source="after " + MAURER_MITTELMANN_BOUNDARY + ", Neumann control",
+)
 def neumanncontrol2d(model: Model, n: int = 100, alpha: float = 0.01) -> None:
     """Boundary flux u in [1.8, 2.5] steers -Laplace(y) + y^3 - y = 0 to 2 - 2 (s(s-1) + t(t-1)), y <= 2.7."""
     h = 1.0 / n

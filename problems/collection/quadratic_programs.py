@@ -44,25 +44,41 @@ def _aug2d(model: Model, nx: int, ny: int, rim_cost: bool, bounds: tuple[float, 
         node[:, end].add_linear(1.0, rim_y[:, end])
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=100, ny=100: {(100, 100): 1687411.7529}.get((nx, ny)),
+    source=AUGMENTED,
+)
 def aug2d(model: Model, nx: int = 100, ny: int = 100) -> None:
     """Least squares of flows on a planar grid; rim flows cost nothing: convex, not strictly."""
     _aug2d(model, nx, ny, False, (-np.inf, -np.inf, -np.inf))
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=100, ny=100: {(100, 100): 1818368.06557}.get((nx, ny)),
+    source=AUGMENTED,
+)
 def aug2dc(model: Model, nx: int = 100, ny: int = 100) -> None:
     """AUG2D with a cost on all flows."""
     _aug2d(model, nx, ny, True, (-np.inf, -np.inf, -np.inf))
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=100, ny=100: {(100, 100): 6237012.02557}.get((nx, ny)),
+    source=AUGMENTED,
+)
 def aug2dqp(model: Model, nx: int = 100, ny: int = 100) -> None:
     """AUG2D with nonnegative flows, at least 1 along two sides."""
     _aug2d(model, nx, ny, False, (0.0, 1.0, 1.0))
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=100, ny=100: {(100, 100): 6498134.73947}.get((nx, ny)),
+    source=AUGMENTED,
+)
 def aug2dcqp(model: Model, nx: int = 100, ny: int = 100) -> None:
     """AUG2DC with nonnegative flows, at least 1 along one side."""
     _aug2d(model, nx, ny, True, (0.0, 1.0, 0.0))

@@ -44,13 +44,21 @@ def _tidal_power(model: Model, n: int, periodic: bool) -> None:
         model.subject_to(lambda a, b: a - b, x[0], x[n], lower=0, upper=0)
 
 
-@register(classification="OOR2-MN-V-V", source=LYLE_NICHOLS)
+@register(
+    classification="OOR2-MN-V-V",
+    optimum=lambda n=2000: {2000: -0.160480095731}.get(n),
+    source=LYLE_NICHOLS,
+)
 def reading1(model: Model, n: int = 2000) -> None:
     """Most energy from a tidal basin: level between bounds, valve between 0 and 1, given first level."""
     _tidal_power(model, n, periodic=False)
 
 
-@register(classification="LLR2-MN-V-V", source=LYLE_NICHOLS)
+@register(
+    classification="LLR2-MN-V-V",
+    optimum=lambda n=2000: {2000: -0.0125832177925}.get(n),
+    source=LYLE_NICHOLS,
+)
 def reading2(model: Model, n: int = 2000) -> None:
     """A double integrator with bounded velocity and force against a cosine wave: a linear program."""
     h = 1.0 / n
@@ -70,7 +78,11 @@ def reading2(model: Model, n: int = 2000) -> None:
         row.add_linear(-0.5, b[:-1])
 
 
-@register(classification="OOR2-MN-V-V", source=LYLE_NICHOLS)
+@register(
+    classification="OOR2-MN-V-V",
+    optimum=lambda n=2000: {2000: -0.152571280652}.get(n),
+    source=LYLE_NICHOLS,
+)
 def reading3(model: Model, n: int = 2000) -> None:
     """READING1 with the same level at both ends of the period, rather than a given one."""
     _tidal_power(model, n, periodic=True)
@@ -87,7 +99,11 @@ def _eliminated_valve(model: Model, n: int, upper: float) -> None:
     valve.add(lambda c, a, b: (a - b) / (c - a), tide, x[1:], x[:-1], weight=2 * WAVE * n)
 
 
-@register(classification="OOR2-MN-V-V", source=LYLE_NICHOLS + ", a variant by Ph. Toint")
+@register(
+    classification="OOR2-MN-V-V",
+    optimum=lambda n=5000: {5000: -0.291433442243}.get(n),
+    source=LYLE_NICHOLS + ", a variant by Ph. Toint",
+)
 def reading4(model: Model, n: int = 5000) -> None:
     """READING1 with the valve eliminated; its range is a nonlinear row."""
     _eliminated_valve(model, n, 1.0)
@@ -133,7 +149,7 @@ def _train(model: Model, n: int, time: float, length: float, constant: float) ->
 
 @register(
     classification="QQR2-MN-V-V",
-    optimum=lambda n=1001: {1001: 3.09751881012}.get(n),
+    optimum=lambda n=1001: {1001: 3.10337702125}.get(n),
     source=KAUTSKY_NICHOLS,
 )
 def trainf(model: Model, n: int = 1001) -> None:
@@ -143,7 +159,7 @@ def trainf(model: Model, n: int = 1001) -> None:
 
 @register(
     classification="QOR2-MN-V-V",
-    optimum=lambda n=1001: {1001: 12.307801327}.get(n),
+    optimum=lambda n=1001: {1001: 12.3118968075}.get(n),
     source=KAUTSKY_NICHOLS,
 )
 def trainh(model: Model, n: int = 1001) -> None:
@@ -158,7 +174,7 @@ def trainh(model: Model, n: int = 1001) -> None:
 
 @register(
     classification="LQR2-MN-V-V",
-    optimum=lambda n=500: {10: 1.14735202967, 100: 1.11631518169, 1000: 1.11598643493}.get(n),
+    optimum=lambda n=500: {10: 1.14735202967, 100: 1.11632408066, 500: 1.11601303662}.get(n),
     source="Betts & Huffman, Sparse Nonlinear Programming Test Problems, Boeing (1993), problem 5",
 )
 def ubh5(model: Model, n: int = 500) -> None:
@@ -211,11 +227,11 @@ def _beam(model: Model, n: int, clamped: bool) -> None:
 @register(
     classification="OOR2-MN-V-V",
     optimum=lambda ni=2000: {
-        10: 345.0301196587,
-        50: 344.8673691861,
-        100: 344.8801831150,
-        500: 344.8748539754,
-        1000: 344.8788169123,
+        10: 345.031107629,
+        50: 344.868682794,
+        100: 344.877471998,
+        500: 344.876218521,
+        1000: 344.876142334,
     }.get(ni),
     source=MAURER_MITTELMANN,
 )
@@ -227,10 +243,11 @@ def clnlbeam(model: Model, ni: int = 2000) -> None:
 @register(
     classification="OOR2-MN-V-V",
     optimum=lambda ni=1000: {
-        10: 337.7716271268,
-        50: 340.0150353685,
-        100: 340.0284918253,
-        500: 340.0323978636,
+        10: 337.772470764,
+        50: 340.01313861,
+        100: 340.027871075,
+        500: 340.030377004,
+        1000: 340.030399271,
     }.get(ni),
     source=MAURER_MITTELMANN,
 )

@@ -152,7 +152,11 @@ def logisticbox(
     _add_random_equations(model, w, equations, rng)
 
 
-@register(classification="OBR2-AY-8-0", source="mixture of three normal densities; SIF by Ph. Toint (1990)")
+@register(
+    classification="OBR2-AY-8-0",
+    optimum=1136.30730381,
+    source="mixture of three normal densities; data of HS105",
+)
 def maxlika(model: Model) -> None:
     """Maximum likelihood of a mixture of three normal densities (HS105 with its constraint eliminated)."""
     p, q, *mean_and_spread = model.variables(
