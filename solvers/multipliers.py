@@ -21,8 +21,8 @@ NARROW = 1e-6
 DENSE_LIMIT = 400
 """Up to so many constraints and variables the estimate is found by an active-set method, exactly."""
 
-MAX_PROJECTED_STEPS = 15
-MAX_LSMR_STEPS = 300
+LSMR_BUDGET = 600
+"""LSMR iterations spent on one estimate of a large problem, two products with the Jacobian each."""
 
 
 def estimate_multipliers(
@@ -65,7 +65,8 @@ def estimate_multipliers(
         if small:
             y = _dense_estimate(gradient, matrix, row_gaps, bound_gaps, row_price, bound_price)
         else:
-            y = _ProjectedNewton(gradient, matrix, row_gaps, bound_gaps, row_price, bound_price).solve(y)
+            newton = _ProjectedNewton(gradient, matrix, row_gaps, bound_gaps, row_price, bound_price)
+            y = newton.solve(y, LSMR_BUDGET // 2)
         row_price = scale / np.maximum(1.0, abs(y))
         bound_price = scale / np.maximum(1.0, abs(gradient + jacobian.T @ y))
     return y
@@ -164,11 +165,13 @@ class _ProjectedNewton:
         residual, kept = self._residual(y)
         return float(residual @ (kept * residual) + np.sum((self.gap * y) ** 2))
 
-    def solve(self, y: Vector) -> Vector:
-        """From a start with the right signs."""
+    def solve(self, y: Vector, budget: int) -> Vector:
+        """From a start with the right signs, with so many iterations of LSMR at the most."""
         value = self.cost(y)
-        for _ in range(MAX_PROJECTED_STEPS):
-            step, t, trial = self._newton_point(y) - y, 1.0, y
+        while budget > 0:
+            point, spent = self._newton_point(y, budget)
+            budget -= max(spent, 1)
+            step, t, trial = point - y, 1.0, y
             new = np.inf
             while new > value and t > 1e-6:
                 trial = np.clip(y + t * step, self.low, self.high)
@@ -182,15 +185,15 @@ class _ProjectedNewton:
                 break
         return y
 
-    def _newton_point(self, y: Vector) -> Vector:
-        """Minimiser of the quadratic around y over the multipliers that are free to move."""
+    def _newton_point(self, y: Vector, budget: int) -> tuple[Vector, int]:
+        """Minimiser of the quadratic around y over the multipliers that may move; iterations spent."""
         residual, kept = self._residual(y)
         slope = self.transposed.T @ (kept * residual) + self.gap**2 * y
         held = ((y <= self.low) & (slope >= 0.0)) | ((y >= self.high) & (slope <= 0.0))
         free = np.flatnonzero(~held)
         point = np.where(held, y, 0.0)
         if free.size == 0:
-            return point
+            return point, 0
         root = np.sqrt(kept)
         system = vstack(
             [diags_array(root) @ self.transposed[:, free], diags_array(self.gap[free])], format="csr"
@@ -198,14 +201,14 @@ class _ProjectedNewton:
         norms = np.sqrt(np.asarray(system.power(2).sum(axis=0)).ravel())
         norms[norms == 0.0] = 1.0
         right = np.concatenate([-root * (self.gradient + self.transposed @ point), np.zeros(free.size)])
-        solution = lsmr(
+        solution, _, spent = lsmr(
             system @ diags_array(1.0 / norms),
             right,
             atol=1e-13,
             btol=1e-13,
             conlim=0.0,
-            maxiter=MAX_LSMR_STEPS,
+            maxiter=budget,
             x0=norms * y[free],
-        )[0]
+        )[:3]
         point[free] = solution / norms
-        return point
+        return point, int(spent)
