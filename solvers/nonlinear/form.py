@@ -294,6 +294,13 @@ class SlackForm:
         """The point itself."""
         return point
 
+    def signed_violations(self, x: Vector) -> Vector:
+        """Violations of the original constraints (free rows left out): positive above, negative below."""
+        c = self.evaluator.constraints(x)
+        if not self._all_rows:
+            c = c[self.active]
+        return np.maximum(c - self.cu, 0.0) - np.maximum(self.cl - c, 0.0)
+
     def unscale_rows(self, y: Vector) -> Vector:
         """Multipliers of the scaled rows as weights of the original ones, objective still scaled; shape (m,)."""
         if self._all_rows:

@@ -17,6 +17,10 @@ REDUCTION = 0.9
 """Share of the violation at which the original iteration may be taken up again."""
 
 
+SHARPEST = 1e-12
+"""Tolerance of the inner iteration at which the search for a stationary point of the violation ends."""
+
+
 class Verdict(Enum):
     """What the restoration phase came to."""
 
@@ -84,10 +88,10 @@ class RestorationPhase:
         if outcome is Outcome.STEP and self._acceptable():
             return Verdict.RESTORED
         if self.inner.error <= self.inner.tol or outcome is not Outcome.STEP:
-            return self._at_the_end()
+            return self._at_the_end(outcome)
         return Verdict.GOING_ON
 
-    def _at_the_end(self) -> Verdict:
+    def _at_the_end(self, outcome: Outcome) -> Verdict:
         """The inner iteration converged or is stuck itself."""
         violation = float(np.abs(self.constraints()).sum())
         if violation <= 1e2 * self.main.tol and violation < self.violation:
@@ -95,9 +99,23 @@ class RestorationPhase:
         if not self.last_stage:
             self.last_stage = True
             return Verdict.GOING_ON if self._least_squares() else Verdict.FAILED
-        if self.inner.error <= 1e2 * self.inner.tol:
-            return Verdict.INFEASIBLE
-        return Verdict.FAILED
+        stationarity = self._stationarity()
+        if stationarity > 0.5 * self.main.tol and outcome is Outcome.STEP and self.inner.tol > SHARPEST:
+            self.inner.tol = max(0.1 * self.inner.tol, SHARPEST)
+            return Verdict.GOING_ON
+        return Verdict.INFEASIBLE if stationarity <= 1e2 * self.main.tol else Verdict.FAILED
+
+    def _stationarity(self) -> float:
+        """Largest step that steepest descent on the squared violations would make within the bounds.
+
+        Violations are those of the original constraints, divided by the largest of them.
+        """
+        base, point = self.base, self.inner.iterate.point
+        signed = base.signed_violations(point.x)
+        force = (signed / (max(float(np.abs(signed).max(initial=0.0)), 1e-300) * base.scaling.constraints)) @ point.J
+        x = point.x[base.free]
+        step = x - np.minimum(np.maximum(x - force, base.x_lower), base.x_upper)
+        return float(np.abs(step).max(initial=0.0))
 
     def _least_squares(self) -> bool:
         k, inner, c = self.base.nw, self.inner.iterate, self.constraints()
