@@ -119,7 +119,13 @@ def _add_random_equations(model: Model, w: Variables, equations: int, rng: Any) 
     rows[:, None].add_linear(a, w)
 
 
-@register(classification="OQR2-RN-V-V", source=HONG)
+@register(
+    classification="OQR2-RN-V-V",
+    optimum=lambda data=None, equations=2, rng=2023: (
+        0.382100433015 if data is None and (equations, rng) == (2, 2023) else None
+    ),
+    source=HONG,
+)
 def logisticsphere(model: Model, data: Any = None, equations: int = 2, rng: int = 2023) -> None:
     """Logistic regression with random equations A w = b on the unit sphere; data=(X, t) takes any data."""
     w = _logistic_loss(model, data)
@@ -128,7 +134,13 @@ def logisticsphere(model: Model, data: Any = None, equations: int = 2, rng: int 
     norm.add(lambda v: v**2, w)
 
 
-@register(classification="OQR2-RN-V-V", source=HONG)
+@register(
+    classification="OQR2-RN-V-V",
+    optimum=lambda data=None, equations=2, radius=1.0, rng=2023: (
+        0.382100433015 if data is None and (equations, radius, rng) == (2, 1.0, 2023) else None
+    ),
+    source=HONG,
+)
 def logisticball(
     model: Model, data: Any = None, equations: int = 2, radius: float = 1.0, rng: int = 2023
 ) -> None:
@@ -141,7 +153,13 @@ def logisticball(
     norm.add(lambda v: v**2, w)
 
 
-@register(classification="OLR2-RN-V-V", source=HONG + ", with bounds")
+@register(
+    classification="OLR2-RN-V-V",
+    optimum=lambda data=None, equations=2, bound=1.0, rng=2023: (
+        0.310422069783 if data is None and (equations, bound, rng) == (2, 1.0, 2023) else None
+    ),
+    source=HONG + ", with bounds",
+)
 def logisticbox(
     model: Model, data: Any = None, equations: int = 2, bound: float = 1.0, rng: int = 2023
 ) -> None:
