@@ -127,6 +127,8 @@ class TermProblem(NLP):
 def _vector(array: Vector, size: int, name: str) -> Vector:
     """The array as the drivers need it; they trust the length, so it is checked here."""
     vector = np.ascontiguousarray(array, dtype=np.float64)
+    if not vector.flags.writeable:
+        vector = vector.copy()  # the drivers' signatures know writable arrays only
     if vector.shape != (size,):
         raise ValueError(f"{name} has shape {np.shape(array)}; ({size},) is wanted")
     return vector
