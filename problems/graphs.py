@@ -269,8 +269,8 @@ def _gauss(g: Graph, a: Node) -> Node:
     return g.apply("mul", g.constant(2.0 / math.sqrt(math.pi)), bell)
 
 
-# Derivative of each operation, from its node, its operands a and their derivatives d. Tangents (not adjoints),
-# so that a branch that is not taken can be nan or inf without touching the result.
+# Derivative of each operation, from its node, its operands a and their derivatives d. They are tangents, not
+# adjoints, so that a branch that is not taken can be nan or inf without touching the result.
 RULES: dict[str, Rule] = {
     "add": lambda g, node, a, d: g.apply("add", *d),
     "sub": lambda g, node, a, d: g.apply("sub", *d),
