@@ -1,4 +1,4 @@
-"""The logarithmic barrier: its value and gradient, fraction to the boundary, multipliers, parameter updates."""
+"""The logarithmic barrier: value and gradient, fraction to the boundary, multipliers, parameter updates."""
 
 from __future__ import annotations
 

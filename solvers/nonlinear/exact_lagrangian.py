@@ -1,8 +1,8 @@
 """The exact augmented Lagrangian Newton method with direct linear algebra: method "exact-al".
 
-The method of Hong, Na, Mahoney & Kolar, "Constrained optimization via exact augmented Lagrangian and randomized
-iterative sketching", ICML 2023 (arXiv:2305.18379), with an exact linear solver in place of the sketching one, and
-extended to bounds and inequalities by a primal-dual barrier. One iteration:
+The method of Hong, Na, Mahoney & Kolar, "Constrained optimization via exact augmented Lagrangian and
+randomized iterative sketching", ICML 2023 (arXiv:2305.18379), with an exact linear solver in place of the
+sketching one, and extended to bounds and inequalities by a primal-dual barrier. One iteration:
 
 1. lower the barrier parameter mu where its subproblem is solved;
 2. Newton direction (dw, dy, dz) of the perturbed optimality conditions, regularised to the inertia (n, m, 0);
@@ -113,7 +113,7 @@ class ExactState:
 
 @dataclass(frozen=True)
 class UnusableStart:
-    """What `ExactLagrangian.init` returns where no derivative is finite: an end, not a state to go on from."""
+    """What `ExactLagrangian.init` returns where no derivative is finite: nothing to go on from."""
 
     x: Vector
     y: Vector

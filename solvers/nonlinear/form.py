@@ -1,9 +1,9 @@
 """The problem as the solver sees it: scaled, fixed variables gone, inequalities as equations with slacks.
 
-min f(w) subject to C(w) = 0 and lower <= w <= upper, where ``w = (x, t)``: the free variables x and a *tail* of
-auxiliary variables, each of which enters exactly one row, linearly, with coefficient +1 or -1 (slacks here,
-elastic variables in `restoration`). The tail never enters the linear algebra: the KKT system is reduced to
-(x, y) by eliminating it.
+min f(w) subject to C(w) = 0 and lower <= w <= upper, where ``w = (x, t)``: the free variables x and a *tail*
+of auxiliary variables, each of which enters exactly one row, linearly, with coefficient +1 or -1 (slacks
+here, elastic variables in `restoration`). The tail never enters the linear algebra: the KKT system is
+reduced to (x, y) by eliminating it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ NARROW = 1e-10
 class Point:
     """A point and the function values there; derivatives are filled in when asked for.
 
-    ``g`` is the gradient with respect to x and the tail, ``J`` the Jacobian with respect to x alone: an ndarray
-    for small problems, a csr_array otherwise, with its nonzeros in ``jacobian_values``.
+    ``g`` is the gradient with respect to x and the tail, ``J`` the Jacobian with respect to x alone: an
+    ndarray for small problems, a csr_array otherwise, with its nonzeros in ``jacobian_values``.
     """
 
     w: Vector
@@ -110,7 +110,7 @@ class SlackForm:
             self._apply_scaling(slack_relaxation)
         self.start = self._with_slacks(start)
 
-    # -- construction ------------------------------------------------------------------------------------------
+    # ---- construction
 
     def _split_variables(self) -> None:
         ev = self.evaluator
@@ -190,7 +190,7 @@ class SlackForm:
         return np.array(self.evaluator.x0[self.free])
 
     def _push_inside(self, x: Vector) -> Vector:
-        """The start moved into the interior of the bounds, by less where the functions are not defined there."""
+        """The start moved inside the bounds, by less where the functions are not defined there."""
         original = np.clip(x, self.x_lower, self.x_upper)
         for fraction in (1e-2, 1e-4, 1e-8, 0.0):
             pushed = push_inside(original, self.x_lower, self.x_upper, fraction)
@@ -211,7 +211,7 @@ class SlackForm:
         lower, upper = self.lower[self.nx :], self.upper[self.nx :]
         return np.concatenate([x, push_inside(np.clip(slacks, lower, upper), lower, upper, 1e-2)])
 
-    # -- oracles -----------------------------------------------------------------------------------------------
+    # ---- oracles
 
     def full(self, w: Vector) -> Vector:
         """The original x, shape (n,), inside its bounds."""
@@ -302,7 +302,7 @@ class SlackForm:
         return np.maximum(c - self.cu, 0.0) - np.maximum(self.cl - c, 0.0)
 
     def unscale_rows(self, y: Vector) -> Vector:
-        """Multipliers of the scaled rows as weights of the original ones, objective still scaled; shape (m,)."""
+        """Multipliers of scaled rows as weights of the original ones, shape (m,); objective still scaled."""
         if self._all_rows:
             return self.scaling.constraints * y
         full = np.zeros(self.evaluator.m)

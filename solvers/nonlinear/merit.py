@@ -6,10 +6,10 @@ With ``gL`` the gradient of the barrier Lagrangian ``phi_mu + y'C`` with respect
     grad_w M = gL + eta1 A'C + eta2 (H + Sigma) S^2 gL,      grad_y M = C + eta2 A S^2 gL,
 
 Di Pillo & Grippo, SIAM J. Control Optim. 17 (1979); Hong, Na, Mahoney & Kolar, ICML 2023 (arXiv:2305.18379).
-H is the Hessian of the *Lagrangian*, Sigma the Hessian of the barrier. S is the affine scaling ``min(1, gap)`` by
-the distance to the nearest bound: near a bound the components of gL behave like mu/gap, and S gL stays of the
-order of mu. S is frozen during one line search, so that the derivative above is exact for the function searched.
-Without bounds S = I, and M is the function of the paper.
+H is the Hessian of the *Lagrangian*, Sigma the Hessian of the barrier. S is the affine scaling
+``min(1, gap)`` by the distance to the nearest bound: near a bound the components of gL behave like mu/gap,
+and S gL stays of the order of mu. S is frozen during one line search, so that the derivative above is exact
+for the function searched. Without bounds S = I, and M is the function of the paper.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _gradient_parts(
 def hessian_product(pattern: KKTPattern, values: Vector, v: Vector) -> Vector:
     """The symmetric matrix with this lower triangle, times v."""
     rows, columns = pattern.hessian_rows, pattern.hessian_columns
-    product = np.bincount(rows, values * v[columns], minlength=pattern.n)
+    product: Vector = np.bincount(rows, values * v[columns], minlength=pattern.n).astype(np.float64)
     strict = np.where(rows == columns, 0.0, values)
     product += np.bincount(columns, strict * v[rows], minlength=pattern.n)
     return product

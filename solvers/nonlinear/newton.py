@@ -81,7 +81,7 @@ class NewtonSystem:
         return self.regularise(iterate.sigma, mu)
 
     def regularise(self, sigma: Vector, mu: float, least: float = 0.0) -> bool:
-        """Increase delta_w from ``least`` (and delta_c for a deficient Jacobian) until the inertia is right."""
+        """Raise delta_w from ``least``, and delta_c for a deficient Jacobian, until the inertia is right."""
         rule, form = self.rule, self.form
         dual = rule.dual * max(mu, 1e-11) ** rule.dual_exponent
         self.delta_w, self.delta_c = least, dual if self._dependent else 0.0
@@ -147,7 +147,8 @@ class NewtonSystem:
         Waechter & Biegler (2006), equation (36).
         """
         form, point = self.form, iterate.point
-        assert point.g is not None and point.jacobian_values is not None
+        assert point.g is not None
+        assert point.jacobian_values is not None
         if form.m == 0:
             return np.zeros(0)
         self.kkt.load(np.zeros(form.pattern.hessian_rows.size), point.jacobian_values)

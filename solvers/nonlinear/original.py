@@ -1,4 +1,4 @@
-"""From scaled slack form back to the original problem: point, multipliers, and the errors that count there."""
+"""From scaled slack form back to the original problem: point, multipliers, errors that count there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class OriginalView:
     iterate : Iterate
         Differentiated.
     negligible : float
-        Multipliers of bounds below this share of max(1, |grad f|) are returned as zero: what the barrier leaves
-        at a bound that does not hold anything.
+        Multipliers of bounds below this share of max(1, |grad f|) are returned as zero: what the barrier
+        leaves at a bound that does not hold anything.
     """
 
     def __init__(self, form: SlackForm, iterate: Iterate, negligible: float = 0.0) -> None:

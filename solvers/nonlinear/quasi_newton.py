@@ -12,8 +12,9 @@ from ...problems.nlp import Vector
 class DampedBFGS:
     """A dense positive definite matrix, updated by Powell's damped BFGS formula.
 
-    Powell, "A fast algorithm for nonlinearly constrained optimization calculations", Numerical Analysis (Dundee
-    1977). The first update scales the identity by the curvature seen. Meant for n up to a few thousand.
+    Powell, "A fast algorithm for nonlinearly constrained optimization calculations", Numerical Analysis
+    (Dundee 1977). The first update scales the identity by the curvature seen. Meant for n up to a few
+    thousand.
 
     Parameters
     ----------

@@ -1,12 +1,14 @@
-"""Problems whose solution is a point of least constraint violation, on the linear algebra of the original one.
+"""Problems whose solution is a point of least violation, on the linear algebra of the original problem.
 
-Both add *elastic* tail variables to the slack form, so that the reduced KKT system keeps its size and pattern:
+Both add *elastic* tail variables to the slack form, so that the reduced KKT system keeps its size and
+pattern:
 
 - `ElasticForm`, the l1 norm, Waechter & Biegler (2006), section 3.3:
   min rho sum(p + q) + zeta/2 ||D (x - x_R)||^2 subject to C(w) - p + q = 0, p, q >= 0 and the bounds of w;
-- `LeastSquaresForm`: min kappa/2 ||r/scale||^2 subject to C(w) - r = 0 and the bounds of w. Its Newton step is that
-  of the Gauss-Newton augmented system with second-order terms, and its stationary points are those that the
-  infeasibility certificate asks for: J'v = 0 up to the bounds, v the violations of the original constraints.
+- `LeastSquaresForm`: min kappa/2 ||r/scale||^2 subject to C(w) - r = 0 and the bounds of w. Its Newton step
+  is that of the Gauss-Newton augmented system with second-order terms, and its stationary points are those
+  that the infeasibility certificate asks for: J'v = 0 up to the bounds, v the violations of the original
+  constraints.
 """
 
 from __future__ import annotations

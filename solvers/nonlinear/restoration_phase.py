@@ -33,8 +33,8 @@ class Verdict(Enum):
 class RestorationPhase:
     """Reduces the violation of the main iteration's constraints from where it is stuck.
 
-    First in the l1 norm, which finds feasible points well; if that ends infeasible, in the sense of least squares,
-    where the certificate of infeasibility is a smooth condition.
+    First in the l1 norm, which finds feasible points well; if that ends infeasible, in the sense of least
+    squares, where the certificate of infeasibility is a smooth condition.
 
     Parameters
     ----------
@@ -112,7 +112,8 @@ class RestorationPhase:
         """
         base, point = self.base, self.inner.iterate.point
         signed = base.signed_violations(point.x)
-        force = (signed / (max(float(np.abs(signed).max(initial=0.0)), 1e-300) * base.scaling.constraints)) @ point.J
+        largest = max(float(np.abs(signed).max(initial=0.0)), 1e-300)
+        force = (signed / (largest * base.scaling.constraints)) @ point.J
         x = point.x[base.free]
         step = x - np.minimum(np.maximum(x - force, base.x_lower), base.x_upper)
         return float(np.abs(step).max(initial=0.0))

@@ -23,12 +23,14 @@ class Scaling:
 def gradient_scaling(gradient: Vector, jacobian: Vector, rows: IndexVector, m: int) -> Scaling:
     """Factors that bring every gradient at the start to at most 100 in the maximum norm.
 
-    Waechter & Biegler, "On the implementation of an interior-point filter line-search algorithm for large-scale
-    nonlinear programming", Math. Prog. 106 (2006), section 3.8. Nothing is scaled up; no factor is below 1e-8.
+    Waechter & Biegler, "On the implementation of an interior-point filter line-search algorithm for
+    large-scale nonlinear programming", Math. Prog. 106 (2006), section 3.8. Nothing is scaled up; no factor
+    is below 1e-8.
 
     Parameters
     ----------
     gradient : ndarray, shape (n,)
+        Gradient of the objective.
     jacobian : ndarray, shape (nnzj,)
         Values of the Jacobian.
     rows : ndarray of int64, shape (nnzj,)

@@ -1,7 +1,7 @@
 """Globalisation: which trial along a Newton direction becomes the next iterate.
 
-Two searches with one interface. `ExactMeritSearch` is the method of the paper; `FilterSearch` is what a run falls
-back to where the merit function leads nowhere.
+Two searches with one interface. `ExactMeritSearch` is the method of the paper; `FilterSearch` is what a run
+falls back to where the merit function leads nowhere.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class FilterRule:
 class FilterSearch:
     """Filter line search with second-order corrections.
 
-    Waechter & Biegler, "Line search filter methods for nonlinear programming: motivation and global convergence",
-    SIAM J. Optim. 16 (2005).
+    Waechter & Biegler, "Line search filter methods for nonlinear programming: motivation and global
+    convergence", SIAM J. Optim. 16 (2005).
 
     Parameters
     ----------

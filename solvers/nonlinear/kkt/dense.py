@@ -15,8 +15,8 @@ class DenseKKT:
     """K as a full array, equilibrated and factorised by ``sytrf``.
 
     The inertia is read off D: a 2 x 2 pivot of the Bunch-Kaufman strategy has one positive and one negative
-    eigenvalue always, a 1 x 1 pivot has its sign. Pivots of the equilibrated matrix below ``10 N eps`` count as
-    zero.
+    eigenvalue always, a 1 x 1 pivot has its sign. Pivots of the equilibrated matrix below ``10 N eps`` count
+    as zero.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class DenseKKT:
 
     def _backsolve(self, rhs: Vector) -> Vector:
         v, _ = dsytrs(self._factors, self._pivots, self._scale * rhs, lower=1, overwrite_b=1)
-        return self._scale * v
+        return np.asarray(self._scale * v)
 
     def multiply(self, v: Vector) -> Vector:
         """``K v``."""

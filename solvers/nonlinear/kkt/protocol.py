@@ -1,9 +1,9 @@
 """What a linear solver for KKT systems has to offer, and the pattern it is built from.
 
 The matrix is always ``K = [[H + diag(p), J'], [J, -diag(d)]]`` with ``H`` (n, n) symmetric and ``J`` (m, n).
-Its inertia is (n, m, 0) exactly where ``H + diag(p)`` is positive definite on the null space of ``J`` and ``J``
-has full row rank (d = 0), see Gould, "On practical conditions for the existence and uniqueness of solutions to
-the general equality quadratic programming problem", Math. Prog. 32 (1985).
+Its inertia is (n, m, 0) exactly where ``H + diag(p)`` is positive definite on the null space of ``J`` and
+``J`` has full row rank (d = 0), see Gould, "On practical conditions for the existence and uniqueness of
+solutions to the general equality quadratic programming problem", Math. Prog. 32 (1985).
 """
 
 from __future__ import annotations

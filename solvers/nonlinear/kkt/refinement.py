@@ -24,6 +24,7 @@ def refine(
     Parameters
     ----------
     rhs : ndarray, shape (N,)
+        Right-hand side b.
     backsolve : callable
         Approximate solution of ``K v = b`` from the factors.
     multiply : callable
