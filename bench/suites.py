@@ -97,7 +97,40 @@ def _smoke() -> list[Spec]:
     return [parse_spec(text) for text in SMOKE]
 
 
-SMOKE = ("HS71",)
+SMOKE = (
+    # small ones with a reputation
+    *(
+        "HS6",
+        "HS15",
+        "HS19",
+        "HS26",
+        "HS35",
+        "HS43",
+        "HS49",
+        "HS63",
+        "HS71",
+        "HS77",
+        "HS85",
+        "HS100",
+        "HS106",
+    ),
+    *("HS109", "HS114", "HS116", "HS118", "BT1", "BT4", "BT9", "BT11"),
+    *("ROSENBR", "BEALE", "HELIX", "BROWNDEN", "WATSON", "MEYER3"),
+    # of some hundreds or thousands of variables
+    *(
+        "CHAIN",
+        "CAMSHAPE[n=100]",
+        "ELEC[points=25]",
+        "ROCKET[nh=50]",
+        "STEERING",
+        "MINSURF",
+        "CVXQP1[n=1000]",
+    ),
+    *("POLYGON[nv=25]", "BRATU2D", "TORSION1", "CRAGGLVY"),
+    # of real size, n >= 10,000: equalities, inequalities, bounds, none, optimal control, PDE control
+    *("LUKVLE1", "LUKVLI3", "DTOC4", "ORTHREGC", "AUG2DC", "JNLBRNG1", "OBSTCLAE", "COSINE"),
+    *("SROSENBR[n=10000]", "POISSONCONTROL2D", "DIRICHLETCONTROL2D"),
+)
 
 SUITES: dict[str, tuple[str, Callable[[], list[Spec]]]] = {
     "smoke": (

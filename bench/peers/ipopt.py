@@ -80,7 +80,7 @@ class IpoptPeer:
         finally:
             problem.deadline = np.inf
         status = int(info["status"])
-        message = info["status_msg"]
+        message = "stopped at the time limit" if status in _TIME_STATUSES else info["status_msg"]
         return Answer(
             x=np.clip(x, problem.lb, problem.ub),
             y=np.asarray(info["mult_g"], dtype=float),

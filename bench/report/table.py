@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,11 +126,17 @@ def arrange(rows: Iterable[Row], *, all_versions: bool = False) -> Results:
         outcomes[name].add(row["outcome"])
     broken = {name for name in problems if _is_broken(outcomes[name])}
     return Results(
-        problems=sorted((p for p in problems.values() if p.label not in broken), key=lambda p: p.label),
-        broken=sorted((p for p in problems.values() if p.label in broken), key=lambda p: p.label),
+        problems=sorted((p for p in problems.values() if p.label not in broken), key=_natural),
+        broken=sorted((p for p in problems.values() if p.label in broken), key=_natural),
         solvers=sorted(solvers, key=_solver_order),
         cells=cells,
     )
+
+
+def _natural(problem: Problem) -> list[tuple[int, str]]:
+    """Numbers within a name count as numbers: HS2 comes before HS10."""
+    pieces = re.findall(r"\d+|\D+", problem.label.upper())
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
 
 
 def _solver_order(label: str) -> tuple[int, str]:
