@@ -83,6 +83,7 @@ def lminsurf(model: Model, p: int = 75) -> None:
         11: 37.3790187,
         31: 38.57170723,
         32: 38.59107615,
+        75: 38.948984911,
     }.get(p),
     source=GRIEWANK_TOINT,
 )
@@ -115,6 +116,7 @@ def fminsrf2(model: Model, p: int = 75) -> None:
 @register(
     classification="OBR2-AN-V-V",
     optimum=lambda nx=5, ny=10: {
+        (5, 10): 2.7402785002,
         (50, 25): 2.51948,
         (50, 50): 2.51488,
         (50, 75): 2.50568,
@@ -156,7 +158,7 @@ def _middle(n: int) -> slice:
 
 @register(
     classification="OXR2-MY-V-0",
-    optimum=lambda nx=70, ny=70: {(10, 10): -2.0763}.get((nx, ny)),
+    optimum=lambda nx=70, ny=70: {(10, 10): -2.0763, (70, 70): -2.07817327555}.get((nx, ny)),
     source="Averick & More, Argonne report MCS-P379-0893 (1993), steady-state combustion",
 )
 def ssc(model: Model, nx: int = 70, ny: int = 70) -> None:

@@ -113,25 +113,41 @@ def _aug3d(model: Model, nx: int, ny: int, nz: int, rim_cost: bool, bounds: tupl
             side[..., None].add_linear(1.0, rim[:, :, end, :])
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=20, ny=20, nz=20: {(20, 20, 20): 24561.4859699}.get((nx, ny, nz)),
+    source=AUGMENTED,
+)
 def aug3d(model: Model, nx: int = 20, ny: int = 20, nz: int = 20) -> None:
     """Least squares of flows on a spatial grid; rim flows cost nothing: convex, not strictly."""
     _aug3d(model, nx, ny, nz, False, (-np.inf, -np.inf))
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=20, ny=20, nz=20: {(20, 20, 20): 27654.0710877}.get((nx, ny, nz)),
+    source=AUGMENTED,
+)
 def aug3dc(model: Model, nx: int = 20, ny: int = 20, nz: int = 20) -> None:
     """AUG3D with a cost on all flows."""
     _aug3d(model, nx, ny, nz, True, (-np.inf, -np.inf))
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=20, ny=20, nz=20: {(20, 20, 20): 54228.9963898}.get((nx, ny, nz)),
+    source=AUGMENTED,
+)
 def aug3dqp(model: Model, nx: int = 20, ny: int = 20, nz: int = 20) -> None:
     """AUG3D with nonnegative flows, at least 1 along three faces."""
     _aug3d(model, nx, ny, nz, False, (0.0, 1.0))
 
 
-@register(classification="QLR2-AN-V-V", source=AUGMENTED)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda nx=20, ny=20, nz=20: {(20, 20, 20): 61560.3836675}.get((nx, ny, nz)),
+    source=AUGMENTED,
+)
 def aug3dcqp(model: Model, nx: int = 20, ny: int = 20, nz: int = 20) -> None:
     """AUG3DC with nonnegative flows, at least 1 along three faces."""
     _aug3d(model, nx, ny, nz, True, (0.0, 1.0))
@@ -232,7 +248,11 @@ def blockqp2(model: Model, n: int = 10, b: int = 5) -> None:
     _blockqp(model, n, b, -1.0, False, 2.0)
 
 
-@register(classification="QLR2-AN-V-V", source=BLOCKS)
+@register(
+    classification="QLR2-AN-V-V",
+    optimum=lambda n=10, b=5: {(10, 5): -2.23117283869}.get((n, b)),
+    source=BLOCKS,
+)
 def blockqp3(model: Model, n: int = 10, b: int = 5) -> None:
     """BLOCKQP1 with the weight i / n on block i."""
     _blockqp(model, n, b, 1.0, True, 2.0)
@@ -260,7 +280,7 @@ def blockqp5(model: Model, n: int = 5000, b: int = 10) -> None:
 
 @register(
     classification="OOR2-MN-V-V",
-    optimum=lambda n=5000: {10: 15.7315, 20: 32.4279, 50: 82.5819, 100: 166.1972}.get(n),
+    optimum=lambda n=5000: {10: 15.7315, 20: 32.4279, 50: 82.5819, 100: 166.1972, 5000: 8361.42433605}.get(n),
     source="Svanberg, Int. J. Numer. Meth. Engng 24 (1987) 359-373",
 )
 def svanberg(model: Model, n: int = 5000) -> None:

@@ -72,12 +72,12 @@ TORSION = {
     for key, force, from_upper in zip(keys, (5, 5, 10, 10, 20, 20), (True, False) * 3, strict=True)
 }
 TORSION_OPTIMA: dict[tuple[bool, int], dict[int, float]] = {
-    (False, 5): {2: -0.51851852, 5: -0.49234185, 11: -0.45608771},
-    (False, 10): {2: -1.2592592567, 5: -1.2705380252, 11: -1.2422498827},
-    (False, 20): {2: -2.7407407353, 5: -2.8971193358, 11: -2.8847068155},
-    (True, 5): {},
-    (True, 10): {},
-    (True, 20): {},
+    (False, 5): {2: -0.51851852, 5: -0.49234185, 11: -0.45608771, 37: -0.430275649788},
+    (False, 10): {2: -1.2592592567, 5: -1.2705380252, 11: -1.2422498827, 37: -1.21695576369},
+    (False, 20): {2: -2.7407407353, 5: -2.8971193358, 11: -2.8847068155, 37: -2.86337758032},
+    (True, 5): {37: -0.41829600571},
+    (True, 10): {37: -1.20420863716},
+    (True, 20): {37: -2.8502474788},
 }
 
 for _name, (_whole, _force, _upper) in TORSION.items():
@@ -106,8 +106,8 @@ def _obstacle(model: Model, px: int, py: int, kind: str, start_at: str) -> None:
     _membrane(model, x, (hx / (4 * hy), hy / (4 * hx)), hx * hy)
 
 
-OBSTACLE_A = {(10, 10): 1.397897560, (23, 23): 1.678027027, (32, 32): 1.748270031}
-OBSTACLE_B = {(10, 10): 2.87503823, (23, 23): 6.51932527, (32, 32): 6.88708670}
+OBSTACLE_A = {(10, 10): 1.397897560, (23, 23): 1.678027027, (32, 32): 1.748270031, (100, 100): 1.88646162022}
+OBSTACLE_B = {(10, 10): 2.87503823, (23, 23): 6.51932527, (32, 32): 6.88708670, (100, 100): 7.2721561327}
 
 
 @register(
@@ -218,7 +218,7 @@ def _journal_points(model: Model, pt: int, py: int, eccentricity: float) -> None
 
 @register(
     classification="QBR2-AY-V-0",
-    optimum=lambda pt=100, py=100: {(100, 100): -0.18057}.get((pt, py)),
+    optimum=lambda pt=100, py=100: {(100, 100): -0.18057295178}.get((pt, py)),
     source=MORE_TORALDO,
 )
 def jnlbrng1(model: Model, pt: int = 100, py: int = 100) -> None:
@@ -228,7 +228,7 @@ def jnlbrng1(model: Model, pt: int = 100, py: int = 100) -> None:
 
 @register(
     classification="QBR2-AY-V-0",
-    optimum=lambda pt=100, py=100: {(100, 100): -0.41487}.get((pt, py)),
+    optimum=lambda pt=100, py=100: {(100, 100): -4.14865246089}.get((pt, py)),
     source=MORE_TORALDO,
 )
 def jnlbrng2(model: Model, pt: int = 100, py: int = 100) -> None:
@@ -238,7 +238,7 @@ def jnlbrng2(model: Model, pt: int = 100, py: int = 100) -> None:
 
 @register(
     classification="QBR2-AY-V-0",
-    optimum=lambda pt=100, py=100: {(100, 100): -0.2711}.get((pt, py)),
+    optimum=lambda pt=100, py=100: {(100, 100): -0.271101459937}.get((pt, py)),
     source=MORE_TORALDO,
 )
 def jnlbrnga(model: Model, pt: int = 100, py: int = 100) -> None:
@@ -248,7 +248,7 @@ def jnlbrnga(model: Model, pt: int = 100, py: int = 100) -> None:
 
 @register(
     classification="QBR2-AY-V-0",
-    optimum=lambda pt=100, py=100: {(100, 100): -6.3007}.get((pt, py)),
+    optimum=lambda pt=100, py=100: {(100, 100): -6.30068634774}.get((pt, py)),
     source=MORE_TORALDO,
 )
 def jnlbrngb(model: Model, pt: int = 100, py: int = 100) -> None:
