@@ -250,7 +250,7 @@ def blockqp2(model: Model, n: int = 10, b: int = 5) -> None:
 
 @register(
     classification="QLR2-AN-V-V",
-    optimum=lambda n=10, b=5: {(10, 5): -2.23117283869}.get((n, b)),
+    optimum=lambda n=10, b=5: {(10, 5): -2.498765431}.get((n, b)),
     source=BLOCKS,
 )
 def blockqp3(model: Model, n: int = 10, b: int = 5) -> None:
@@ -260,7 +260,7 @@ def blockqp3(model: Model, n: int = 10, b: int = 5) -> None:
 
 @register(
     classification="QLR2-AN-V-V",
-    optimum=lambda n=5000, b=10: {(10, 5): -0.6, (100, 5): -48.082, (1000, 5): -498.098}.get((n, b)),
+    optimum=lambda n=5000, b=10: {(10, 5): -2.928925619, (100, 5): -48.082, (1000, 5): -498.098}.get((n, b)),
     source=BLOCKS,
 )
 def blockqp4(model: Model, n: int = 5000, b: int = 10) -> None:
@@ -270,7 +270,7 @@ def blockqp4(model: Model, n: int = 5000, b: int = 10) -> None:
 
 @register(
     classification="QLR2-AN-V-V",
-    optimum=lambda n=5000, b=10: {(10, 5): -0.24987, (100, 5): -47.5, (1000, 5): -497.5}.get((n, b)),
+    optimum=lambda n=5000, b=10: {(10, 5): -2.498765431, (100, 5): -47.5, (1000, 5): -497.5}.get((n, b)),
     source=BLOCKS,
 )
 def blockqp5(model: Model, n: int = 5000, b: int = 10) -> None:
