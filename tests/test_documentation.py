@@ -19,7 +19,7 @@ def test_readme_has_an_example_for_each_way_of_use():
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
 def test_examples_run_and_converge(page):
-    scope = {}
+    scope = {"__name__": "example"}
     for number, block in enumerate(blocks(page)):
         exec(compile(block, f"{page.name}, example {number}", "exec"), scope)
         if "result" in scope:
