@@ -144,7 +144,7 @@ class NativeEntry:
                     f"{self.name} has no size {key!r}{nearest(key, self.sizes)}; it takes {takes}"
                 )
             default = self.sizes[key]
-            if isinstance(default, int) and not isinstance(default, bool):
+            if key != "rng" and isinstance(default, int) and not isinstance(default, bool):
                 if not isinstance(value, int | np.integer) or isinstance(value, bool):
                     raise TypeError(f"{key} of {self.name} must be an int, not {value!r}")
                 if value < 1:
