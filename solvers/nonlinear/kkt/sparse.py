@@ -11,6 +11,10 @@ from .protocol import Inertia, KKTPattern
 from .refinement import refine
 
 
+TINY = 1e-14
+"""Pivots of feral's equilibrated matrix below this share of the largest one count as zero."""
+
+
 class SparseKKT:
     """K in lower-triangular CSC form behind ``feral.Solver``.
 
@@ -67,7 +71,7 @@ class SparseKKT:
         counted = self._solver.inertia
         positive, negative, zero = int(counted.n_pos), int(counted.n_neg), int(counted.n_zero)
         smallest, largest = self._solver.min_pivot_magnitude, self._solver.max_pivot_magnitude
-        if zero == 0 and smallest is not None and smallest <= 1e-18 * max(1.0, float(largest or 1.0)):
+        if zero == 0 and smallest is not None and smallest <= TINY * float(largest or 1.0):
             return Inertia(positive - 1, negative, 1)
         return Inertia(positive, negative, zero)
 
