@@ -17,7 +17,7 @@ REDUCTION = 0.9
 """Share of the violation at which the original iteration may be taken up again."""
 
 
-SHARPEST = 1e-12
+SHARPEST = 1e-14
 """Tolerance of the inner iteration at which the search for a stationary point of the violation ends."""
 
 

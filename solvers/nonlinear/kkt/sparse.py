@@ -10,7 +10,6 @@ from ....problems.nlp import IndexVector, Vector
 from .protocol import Inertia, KKTPattern
 from .refinement import refine
 
-
 TINY = 1e-14
 """Pivots of feral's equilibrated matrix below this share of the largest one count as zero."""
 

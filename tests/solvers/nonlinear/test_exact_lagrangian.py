@@ -185,10 +185,16 @@ def test_infeasible_inequalities_against_a_bound():
     assert result.x == pytest.approx([0], abs=1e-6)
 
 
-def test_nonconvex_problem_needs_regularisation_and_ends_at_a_minimiser():
-    result = solve(quadratic([[1.0, 0.0], [0.0, -1.0]], [0.0, 0.1], [0.5, -0.2], lb=-2.0, ub=2.0))
+def test_negative_curvature_is_regularised_away():
+    problem = Dense(
+        [0.1, 1.0],
+        lambda x: x[0] ** 4 / 4 - x[0] ** 2 / 2 + x[1] ** 2,
+        lambda x: np.array([x[0] ** 3 - x[0], 2 * x[1]]),
+        lambda x: np.diag([3 * x[0] ** 2 - 1, 2.0]),
+    )
+    result = solve(problem)
     assert result.success
-    assert result.x == pytest.approx([0, -2], abs=1e-6)
+    assert result.x == pytest.approx([1, 0], abs=1e-7)
     assert any(entry["delta_w"] > 0 for entry in result.history)
 
 
