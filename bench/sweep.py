@@ -132,7 +132,8 @@ def sweep(
         todo = [job for job in jobs if job.key not in done]
         summary = Summary(len(jobs), len(jobs) - len(todo))
         observer.begin(summary.total, summary.known)
-        writer = _Writer(store, limits, summary, observer)
+        setting = {"workers": workers, "threads of a worker": threads}
+        writer = _Writer(store, limits, summary, observer, setting)
         todo = writer.skip_unavailable(todo)
         if todo:
             pool = Pool(min(workers, len(todo)), limits, Path(out) / "logs", threads)
@@ -162,9 +163,11 @@ def _run(pool: Pool, waiting: _Queue, writer: _Writer, observer: Observer) -> No
 class _Writer:
     """Rows to the store, counts to the summary, news to the observer."""
 
-    def __init__(self, store: Store, limits: Limits, summary: Summary, observer: Observer) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, summary: Summary, observer: Observer, setting: dict[str, int]
+    ) -> None:
         self._store, self._limits, self._summary, self._observer = store, limits, summary, observer
-        text = json.dumps(environment(), sort_keys=True)
+        text = json.dumps({**environment(), **setting})
         self._environment = hashlib.sha256(text.encode()).hexdigest()[:12]
         store.set_meta(f"environment:{self._environment}", text)
 

@@ -25,7 +25,7 @@ def write_images(charts: list[Chart], folder: Path) -> list[Path]:
 
     written = []
     for chart in charts:
-        figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
+        figure = Figure(figsize=(6.4, 4.4), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         for index, (label, curve) in enumerate(chart.curves):
@@ -46,7 +46,9 @@ def write_images(charts: list[Chart], folder: Path) -> list[Path]:
         axes.set(xlim=(chart.low, chart.high), ylim=(-2, 102), xlabel=chart.x_label, ylabel="% of problems")
         axes.set_title(chart.title, fontsize=11)
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right", fontsize=8)
+        figure.legend(
+            loc="outside lower center", ncols=min(4, len(chart.curves)), fontsize=8, handlelength=3.5
+        )
         path = folder / f"{chart.key}.png"
         figure.savefig(path)
         written.append(path)
