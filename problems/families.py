@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .kernel_source import block_doubles
 from .pattern_cache import Pattern
 
-# Doubles of a block's buffers: half of a 32 kB first-level cache.
-_BUFFER = 2048
-_LONGEST_BLOCK = 128
 # Runs shorter than this on average are not worth a block of their own.
 _SHORTEST_RUN = 16
 
@@ -47,15 +45,10 @@ class Family:
         return int(self.rows.size)
 
     @property
-    def doubles(self) -> int:
-        """Buffer that the drivers need for one element: scale, locals, and the largest kernel's results."""
-        k, pairs = self.pattern.variables, len(self.pattern.hessian_pairs)
-        return 1 + k + self.pattern.parameters + max(1 + k, pairs + 2 * k)
-
-    @property
-    def width(self) -> int:
-        """Elements in a block."""
-        return max(1, min(_LONGEST_BLOCK, self.elements, max(8, _BUFFER // self.doubles)))
+    def workspace(self) -> int:
+        """Doubles that the drivers need for a block and its input addresses."""
+        k, q, pairs = self.pattern.variables, self.pattern.parameters, len(self.pattern.hessian_pairs)
+        return k + q + self.pattern.width * block_doubles(k, q, pairs)
 
 
 class FamilyTable:
@@ -81,7 +74,7 @@ class FamilyTable:
             if targets is not None:
                 slots.append(targets[i])
             self._describe(self.records[i], family, np.concatenate(slots))
-        self.workspace = max((f.width * f.doubles for f in families), default=1)
+        self.workspace = max((f.workspace for f in families), default=1)
 
     def require(self, kernel: str) -> None:
         """See that all families' kernels "value", "gradient" or "hessian" are compiled and in the records."""
@@ -91,7 +84,7 @@ class FamilyTable:
             self._known.add(kernel)
 
     def _describe(self, record: Any, family: Family, slots: np.ndarray) -> None:
-        starts = affine_blocks(slots, family.width)
+        starts = affine_blocks(slots, family.pattern.width)
         base, stride = fit_blocks(slots, starts)
         pairs = np.array(family.pattern.hessian_pairs, dtype=np.int64).ravel()
         irregular = (stride == _table_mark()).any(axis=0)
@@ -104,7 +97,8 @@ class FamilyTable:
         record["parameters"] = len(parameters)
         record["pairs"] = pairs.size // 2
         record["pair_data"] = self._hold(pairs)
-        record["width"] = family.width
+        record["constant"] = family.pattern.has_constant_hessian
+        record["width"] = family.pattern.width
         record["blocks"] = starts.size - 1
         record["starts"] = self._hold(starts)
         record["slots"] = slots.shape[0]
@@ -112,13 +106,13 @@ class FamilyTable:
         record["stride"] = self._hold(stride)
         record["table"] = self._hold(np.array(tables, dtype=np.int64))
         record["parameter_data"] = self._hold(np.array([self._hold(p) for p in parameters], dtype=np.int64))
-        record["parameter_stride"] = self._hold(
-            np.array([p.size == family.elements for p in parameters], np.int64)
-        )
+        record["parameter_stride"] = self._hold(np.array([p.size > 1 for p in parameters], np.int64))
         if family.weight is not None:
             weight = np.ascontiguousarray(family.weight, dtype=np.float64)
             record["weight"] = self._hold(weight)
-            record["weight_stride"] = int(weight.size == family.elements)
+            record["weight_stride"] = int(weight.size > 1)
+        one_weight = family.weight is None or family.weight.size == 1
+        record["uniform"] = one_weight and bool((family.rows == family.rows[0]).all())
 
     def _hold(self, array: np.ndarray) -> int:
         """Address of an array that lives as long as the table."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, float64, njit, types, void
 
-from .pointers import call_kernel, data_of, floats_at, int32s_at, int64s_at, offset, untyped_at
+from .pointers import address_of, call_kernel, data_of, floats_at, int32s_at, int64s_at, offset, untyped_at
 
 TABLE = np.iinfo(np.int64).min  # the stride that says: not affine, look the position up in the slot's table
 CURVED = 2  # mark of a row whose group function has a second derivative; 1: a group without one
@@ -29,6 +29,7 @@ FAMILY = np.dtype(
         ("parameters", np.int64),
         ("pairs", np.int64),  # entries of the packed Hessian
         ("pair_data", np.int64),  # -> int64[2 * pairs], local variables of each entry
+        ("constant", np.int64),  # 1 where the second derivatives are the same numbers for all elements
         ("width", np.int64),  # longest block; the stride of the block buffers
         ("blocks", np.int64),
         ("starts", np.int64),  # -> int64[blocks + 1], first element of each block
@@ -40,6 +41,7 @@ FAMILY = np.dtype(
         ("parameter_stride", np.int64),  # -> int64[parameters], 1 or 0
         ("weight", np.int64),  # -> float64[elements] or float64[1]; 0 where all weights are one
         ("weight_stride", np.int64),
+        ("uniform", np.int64),  # 1 where all elements have one row and one weight
     ]
 )
 
@@ -100,12 +102,9 @@ def _unpack(plan):
 
 
 @njit(**_OPTIONS)
-def _fetch(source, target, base, stride, table, first, count):
+def _gather(source, target, base, stride, table, first, count):
     """target[e] = source[slot[first + e]]."""
-    if stride == 1:
-        for e in range(count):
-            target[e] = source[base + e]
-    elif stride != TABLE:
+    if stride != TABLE:
         for e in range(count):
             target[e] = source[base + stride * e]
     else:
@@ -115,16 +114,13 @@ def _fetch(source, target, base, stride, table, first, count):
 
 
 @njit(**_OPTIONS)
-def _spread(target, values, scale, base, stride, table, first, count):
+def _scatter(target, values, scale, base, stride, table, first, count):
     """target[slot[first + e]] += scale[e] * values[e]."""
     if stride == 1:
         for e in range(count):
             target[base + e] += scale[e] * values[e]
     elif stride == 0:
-        total = 0.0
-        for e in range(count):
-            total += scale[e] * values[e]
-        target[base] += total
+        target[base] += _dot(scale, values, count)
     elif stride != TABLE:
         for e in range(count):
             target[base + stride * e] += scale[e] * values[e]
@@ -135,78 +131,92 @@ def _spread(target, values, scale, base, stride, table, first, count):
 
 
 @njit(**_OPTIONS)
-def _fetch_slot(family, block, slot, first, count, source, target):
-    at = block * family.slots + slot
-    _fetch(
-        source,
-        target,
-        int64s_at(family.base)[at],
-        int64s_at(family.stride)[at],
-        int64s_at(family.table)[slot],
-        first,
-        count,
-    )
+def _dot(a, b, count):
+    """Inner product in four independent sums: one sum would wait for each addition."""
+    s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+    whole = count - count % 4
+    for e in range(0, whole, 4):
+        s0 += a[e] * b[e]
+        s1 += a[e + 1] * b[e + 1]
+        s2 += a[e + 2] * b[e + 2]
+        s3 += a[e + 3] * b[e + 3]
+    for e in range(whole, count):
+        s0 += a[e] * b[e]
+    return (s0 + s1) + (s2 + s3)
 
 
 @njit(**_OPTIONS)
-def _spread_slot(family, block, slot, first, count, values, scale, target):
+def _read(family, block, slot, first, count, source, buffer):
+    """Pointer to the slot's numbers for this block: where they stand if they stand in a row, else a copy."""
     at = block * family.slots + slot
-    _spread(
-        target,
-        values,
-        scale,
-        int64s_at(family.base)[at],
-        int64s_at(family.stride)[at],
-        int64s_at(family.table)[slot],
-        first,
-        count,
-    )
+    base, stride = int64s_at(family.base)[at], int64s_at(family.stride)[at]
+    if stride == 1:
+        return offset(source, base)
+    _gather(source, buffer, base, stride, int64s_at(family.table)[slot], first, count)
+    return buffer
 
 
 @njit(**_OPTIONS)
-def _load_locals(family, block, first, count, x, local):
-    """Local variables of a block, then its parameters (uniform ones once, with the first block)."""
+def _add(family, block, slot, first, count, values, scale, target):
+    """Add scaled results to where the slot says."""
+    at = block * family.slots + slot
+    base, stride = int64s_at(family.base)[at], int64s_at(family.stride)[at]
+    _scatter(target, values, scale, base, stride, int64s_at(family.table)[slot], first, count)
+
+
+@njit(**_OPTIONS)
+def _load_inputs(family, block, first, count, x, inputs, local):
+    """Addresses of the block's local variables and parameters."""
     for j in range(family.variables):
-        _fetch_slot(family, block, j, first, count, x, offset(local, j * family.width))
+        inputs[j] = address_of(_read(family, block, j, first, count, x, offset(local, j * family.width)))
     for q in range(family.parameters):
-        target = offset(local, (family.variables + q) * family.width)
         source = floats_at(int64s_at(family.parameter_data)[q])
+        j = family.variables + q
         if int64s_at(family.parameter_stride)[q] == 1:
-            for e in range(count):
-                target[e] = source[first + e]
-        elif block == 0:
+            inputs[j] = address_of(offset(source, first))
+        elif block == 0:  # the same for all elements: one filled buffer serves all blocks
+            target = offset(local, j * family.width)
             for e in range(family.width):
                 target[e] = source[0]
+            inputs[j] = address_of(target)
 
 
 @njit(**_OPTIONS)
-def _load_weights(family, first, count, scale):
-    """scale[e] = weight of element e in its row."""
-    if family.weight == 0:
-        for e in range(count):
-            scale[e] = 1.0
-    else:
+def _load_weights(family, block, first, count, weights):
+    """weights[e] = weight of element e in its row."""
+    if family.weight_stride == 1:
         weight = floats_at(family.weight)
         for e in range(count):
-            scale[e] = weight[(first + e) * family.weight_stride]
+            weights[e] = weight[first + e]
+    elif block == 0:
+        value = 1.0 if family.weight == 0 else floats_at(family.weight)[0]
+        for e in range(family.width):
+            weights[e] = value
 
 
 @njit(**_OPTIONS)
-def _load_scale(family, block, first, count, row_weights, scale):
+def _load_scale(family, block, first, count, row_weights, weights, scale):
     """scale[e] = weight of element e in its row, times the weight of that row."""
-    _fetch_slot(family, block, family.variables, first, count, row_weights, scale)
-    if family.weight != 0:
-        weight = floats_at(family.weight)
-        for e in range(count):
-            scale[e] *= weight[(first + e) * family.weight_stride]
+    if family.uniform:
+        if block == 0:
+            value = row_weights[int64s_at(family.base)[family.variables]] * weights[0]
+            for e in range(family.width):
+                scale[e] = value
+        return
+    rows = _read(family, block, family.variables, first, count, row_weights, scale)
+    for e in range(count):
+        scale[e] = rows[e] * weights[e]
 
 
 @njit(**_OPTIONS)
 def _buffers(family, workspace):
-    """Pointers to the scales, the locals and the results of a block."""
-    scale = data_of(workspace)
+    """Pointers into the workspace: input addresses, weights, scales, gathered inputs, results."""
+    start = data_of(workspace)
+    number = family.variables + family.parameters
+    weights = offset(start, number)
+    scale = offset(weights, family.width)
     local = offset(scale, family.width)
-    return scale, local, offset(local, (family.variables + family.parameters) * family.width)
+    return int64s_at(address_of(start)), weights, scale, local, offset(local, number * family.width)
 
 
 @njit(**_OPTIONS)
@@ -214,14 +224,14 @@ def _add_values(families, x, workspace, target):
     """target[row] += weight * term."""
     for f in range(families.size):
         family = families[f]
-        scale, local, out = _buffers(family, workspace)
+        inputs, weights, _, local, out = _buffers(family, workspace)
         starts = int64s_at(family.starts)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _load_locals(family, block, first, count, x, local)
-            call_kernel(family.value, count, family.width, local, out)
-            _load_weights(family, first, count, scale)
-            _spread_slot(family, block, family.variables, first, count, out, scale, target)
+            _load_inputs(family, block, first, count, x, inputs, local)
+            call_kernel(family.value, count, inputs, out)
+            _load_weights(family, block, first, count, weights)
+            _add(family, block, family.variables, first, count, out, weights, target)
 
 
 @njit(**_OPTIONS)
@@ -229,18 +239,18 @@ def _add_gradients(families, x, row_weights, workspace, values, target):
     """values[row] += weight * term, target[variable] += row weight * weight * derivative."""
     for f in range(families.size):
         family = families[f]
-        scale, local, out = _buffers(family, workspace)
+        inputs, weights, scale, local, out = _buffers(family, workspace)
         starts = int64s_at(family.starts)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _load_locals(family, block, first, count, x, local)
-            call_kernel(family.gradient, count, family.width, local, out)
-            _load_weights(family, first, count, scale)
-            _spread_slot(family, block, family.variables, first, count, out, scale, values)
-            _load_scale(family, block, first, count, row_weights, scale)
+            _load_inputs(family, block, first, count, x, inputs, local)
+            call_kernel(family.gradient, count, inputs, out)
+            _load_weights(family, block, first, count, weights)
+            _add(family, block, family.variables, first, count, out, weights, values)
+            _load_scale(family, block, first, count, row_weights, weights, scale)
             for j in range(family.variables):
                 slope = offset(out, (1 + j) * family.width)
-                _spread_slot(family, block, j, first, count, slope, scale, target)
+                _add(family, block, j, first, count, slope, scale, target)
 
 
 @njit(**_OPTIONS)
@@ -248,16 +258,16 @@ def _add_jacobian(families, x, workspace, target):
     """target[position] += weight * derivative; the positions' slots follow the row's."""
     for f in range(families.size):
         family = families[f]
-        scale, local, out = _buffers(family, workspace)
+        inputs, weights, _, local, out = _buffers(family, workspace)
         starts = int64s_at(family.starts)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _load_locals(family, block, first, count, x, local)
-            call_kernel(family.gradient, count, family.width, local, out)
-            _load_weights(family, first, count, scale)
+            _load_inputs(family, block, first, count, x, inputs, local)
+            call_kernel(family.gradient, count, inputs, out)
+            _load_weights(family, block, first, count, weights)
             for j in range(family.variables):
                 slope = offset(out, (1 + j) * family.width)
-                _spread_slot(family, block, family.variables + 1 + j, first, count, slope, scale, target)
+                _add(family, block, family.variables + 1 + j, first, count, slope, weights, target)
 
 
 @njit(**_OPTIONS)
@@ -265,21 +275,31 @@ def _add_directional(families, x, v, workspace, target):
     """target[row] += weight * derivative along v."""
     for f in range(families.size):
         family = families[f]
-        scale, local, out = _buffers(family, workspace)
+        inputs, weights, _, local, out = _buffers(family, workspace)
         starts = int64s_at(family.starts)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _load_locals(family, block, first, count, x, local)
-            call_kernel(family.gradient, count, family.width, local, out)
+            _load_inputs(family, block, first, count, x, inputs, local)
+            call_kernel(family.gradient, count, inputs, out)
             for e in range(count):
                 out[e] = 0.0  # the term's value is not needed: its place holds the sum
             for j in range(family.variables):
-                slope, direction = offset(out, (1 + j) * family.width), offset(local, j * family.width)
-                _fetch_slot(family, block, j, first, count, v, direction)
+                slope = offset(out, (1 + j) * family.width)
+                along = _read(family, block, j, first, count, v, offset(local, j * family.width))
                 for e in range(count):
-                    out[e] += slope[e] * direction[e]
-            _load_weights(family, first, count, scale)
-            _spread_slot(family, block, family.variables, first, count, out, scale, target)
+                    out[e] += slope[e] * along[e]
+            _load_weights(family, block, first, count, weights)
+            _add(family, block, family.variables, first, count, out, weights, target)
+
+
+@njit(**_OPTIONS)
+def _call_hessian(family, block, first, count, x, inputs, local, out):
+    """Second derivatives of a block's elements; once where they are the same numbers for all."""
+    if not family.constant:
+        _load_inputs(family, block, first, count, x, inputs, local)
+        call_kernel(family.hessian, count, inputs, out)
+    elif block == 0:
+        call_kernel(family.hessian, family.width, inputs, out)
 
 
 @njit(**_OPTIONS)
@@ -289,16 +309,16 @@ def _add_hessian(families, x, row_weights, workspace, target):
         family = families[f]
         if family.pairs == 0:
             continue
-        scale, local, out = _buffers(family, workspace)
+        inputs, weights, scale, local, out = _buffers(family, workspace)
         starts = int64s_at(family.starts)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _load_locals(family, block, first, count, x, local)
-            call_kernel(family.hessian, count, family.width, local, out)
-            _load_scale(family, block, first, count, row_weights, scale)
+            _call_hessian(family, block, first, count, x, inputs, local, out)
+            _load_weights(family, block, first, count, weights)
+            _load_scale(family, block, first, count, row_weights, weights, scale)
             for l in range(family.pairs):
                 curvature = offset(out, l * family.width)
-                _spread_slot(family, block, family.variables + 1 + l, first, count, curvature, scale, target)
+                _add(family, block, family.variables + 1 + l, first, count, curvature, scale, target)
 
 
 @njit(**_OPTIONS)
@@ -308,34 +328,36 @@ def _add_hessian_product(families, x, v, row_weights, workspace, target):
         family = families[f]
         if family.pairs == 0:
             continue
-        scale, local, out = _buffers(family, workspace)
+        inputs, weights, scale, local, out = _buffers(family, workspace)
         pair = int64s_at(family.pair_data)
         starts = int64s_at(family.starts)
-        direction = offset(out, family.pairs * family.width)
-        product = offset(direction, family.variables * family.width)
+        width = family.width
+        product = offset(out, family.pairs * width)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _load_locals(family, block, first, count, x, local)
-            call_kernel(family.hessian, count, family.width, local, out)
+            _call_hessian(family, block, first, count, x, inputs, local, out)
             for j in range(family.variables):
-                _fetch_slot(family, block, j, first, count, v, offset(direction, j * family.width))
-                clear = offset(product, j * family.width)
+                along = _read(family, block, j, first, count, v, offset(local, j * width))
+                inputs[j] = address_of(along)
+                clear = offset(product, j * width)
                 for e in range(count):
                     clear[e] = 0.0
             for l in range(family.pairs):
                 a, b = pair[2 * l], pair[2 * l + 1]
-                curvature = offset(out, l * family.width)
-                to_a, from_b = offset(product, a * family.width), offset(direction, b * family.width)
-                for e in range(count):
-                    to_a[e] += curvature[e] * from_b[e]
+                curvature = offset(out, l * width)
+                _multiply_add(offset(product, a * width), curvature, floats_at(inputs[b]), count)
                 if a != b:
-                    to_b, from_a = offset(product, b * family.width), offset(direction, a * family.width)
-                    for e in range(count):
-                        to_b[e] += curvature[e] * from_a[e]
-            _load_scale(family, block, first, count, row_weights, scale)
+                    _multiply_add(offset(product, b * width), curvature, floats_at(inputs[a]), count)
+            _load_weights(family, block, first, count, weights)
+            _load_scale(family, block, first, count, row_weights, weights, scale)
             for j in range(family.variables):
-                result = offset(product, j * family.width)
-                _spread_slot(family, block, j, first, count, result, scale, target)
+                _add(family, block, j, first, count, offset(product, j * width), scale, target)
+
+
+@njit(**_OPTIONS)
+def _multiply_add(target, a, b, count):
+    for e in range(count):
+        target[e] += a[e] * b[e]
 
 
 @njit(**_OPTIONS)

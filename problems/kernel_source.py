@@ -1,8 +1,9 @@
 """The source of a pattern's kernels: numba functions printed from its graph and the graph of its derivatives.
 
 A kernel evaluates a block of elements at a time, structure-of-arrays: local variable (then parameter) ``j``
-of element ``e`` stands in ``x[j * stride + e]``, output ``l`` in ``out[l * stride + e]``. The loop over the
-elements is inside, so the compiler vectorises it, and one indirect call serves the whole block.
+of element ``e`` stands in ``x[j][e]``, output ``l`` in ``out[l * WIDTH + e]``. The loop over the elements is
+inside, so one indirect call serves the whole block, and the compiler vectorises it: the outputs lie at known
+distances, so few pairs of arrays have to be checked for overlap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from collections.abc import Sequence
 from .graphs import LEAVES, Graph, Node
 
 # Bump when what `kernel_source` prints for a graph changes: it is part of the cache key.
-SOURCE_VERSION = 3
+SOURCE_VERSION = 4
+
+# Doubles of a block's buffers (half of a 32 kB first-level cache), and elements of the longest block.
+_BUFFER = 2048
+_LONGEST_BLOCK = 128
 
 # A subexpression used once is written where it is used, unless it is deeper than this.
 _DEEPEST = 6
@@ -26,6 +31,8 @@ VARIABLES = {variables}
 PARAMETERS = {parameters}
 GRADIENT = {gradient}
 HESSIAN = {hessian}
+CONSTANT_HESSIAN = {constant}
+WIDTH = {width}
 DEFINITION = {definition!r}
 '''
 
@@ -69,26 +76,39 @@ def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
     -------
     str
         Module text: ``VARIABLES``, ``PARAMETERS``, ``GRADIENT`` (variables with a nonzero derivative),
-        ``HESSIAN`` (pairs (a, b), a >= b, with a nonzero second derivative) and the functions ``value``,
-        ``gradient`` (value first, then one output a variable) and ``hessian`` (one output a pair).
+        ``HESSIAN`` (pairs (a, b), a >= b, with a nonzero second derivative), ``CONSTANT_HESSIAN``, ``WIDTH``
+        and the functions ``value``, ``gradient`` (value first, then one output a variable) and ``hessian``
+        (one output a pair).
     """
     graph = Graph()
     value = graph.extend(lines)
     slopes = [graph.derivative(value, a) for a in range(variables)]
     curvatures = {(a, b): graph.derivative(slopes[a], b) for a in range(variables) for b in range(a + 1)}
     hessian = {pair: node for pair, node in curvatures.items() if graph.value(node) != 0.0}
+    width = min(
+        _LONGEST_BLOCK, max(8, _BUFFER // block_doubles(variables, parameters, len(hessian)) // 8 * 8)
+    )
     header = _HEADER.format(
         variables=variables,
         parameters=parameters,
         gradient=tuple(a for a in range(variables) if graph.value(slopes[a]) != 0.0),
         hessian=tuple(hessian),
+        constant=all(graph.value(node) is not None for node in hessian.values()),
+        width=width,
         definition="\n".join(lines),
     )
     kernels = {"value": [value], "gradient": [value, *slopes], "hessian": list(hessian.values())}
-    return "\n\n".join([header, *(_function(graph, name, out, variables) for name, out in kernels.items())])
+    return "\n\n".join(
+        [header, *(_function(graph, name, out, variables, width) for name, out in kernels.items())]
+    )
 
 
-def _function(graph: Graph, name: str, outputs: list[Node], variables: int) -> str:
+def block_doubles(variables: int, parameters: int, pairs: int) -> int:
+    """Buffers for one element of a block: weight, scale, inputs, and the largest results of a driver."""
+    return 2 + variables + parameters + max(1 + variables, pairs + variables)
+
+
+def _function(graph: Graph, name: str, outputs: list[Node], variables: int, width: int) -> str:
     """A kernel that computes the outputs."""
     needed = graph.ancestors(outputs)
     uses = Counter(outputs)
@@ -96,6 +116,7 @@ def _function(graph: Graph, name: str, outputs: list[Node], variables: int) -> s
         operation, operands = graph.nodes[node]
         if operation not in LEAVES:
             uses.update({int(operand): 2 if operation in _REPEATING else 1 for operand in operands})
+    arrays: list[str] = []
     body: list[str] = []
     text: dict[Node, str] = {}
     depth: dict[Node, int] = {}
@@ -106,7 +127,8 @@ def _function(graph: Graph, name: str, outputs: list[Node], variables: int) -> s
         elif operation in LEAVES:
             position = int(operands[0]) + (variables if operation == "parameter" else 0)
             text[node] = f"{operation[0]}{int(operands[0])}"
-            body.append(f"{text[node]} = x[{_at(position)}]")
+            arrays.append(f"x{position} = x[{position}]")
+            body.append(f"{text[node]} = x{position}[e]")
         else:
             inner = [int(operand) for operand in operands]
             text[node] = _expression(graph, operation, inner, text)
@@ -114,8 +136,8 @@ def _function(graph: Graph, name: str, outputs: list[Node], variables: int) -> s
             if uses[node] > 1 or depth[node] > _DEEPEST:
                 body.append(f"t{node} = {text[node]}")
                 text[node], depth[node] = f"t{node}", 0
-    body += [f"out[{_at(l)}] = {text[node]}" for l, node in enumerate(outputs)]
-    head = [f"def {name}(count, stride, x, out):", "    for e in range(count):"]
+    body += [f"out[{l * width} + e] = {text[node]}" for l, node in enumerate(outputs)]
+    head = [f"def {name}(count, x, out):", *("    " + line for line in arrays), "    for e in range(count):"]
     return "\n".join([*head, *("        " + line for line in body or ["pass"])]) + "\n"
 
 
@@ -147,7 +169,3 @@ def _number(value: float) -> str:
     if value in (float("inf"), float("-inf")):
         return "math.inf" if value > 0 else "(-math.inf)"
     return repr(value) if value >= 0 else f"({value!r})"
-
-
-def _at(position: int) -> str:
-    return {0: "e", 1: "stride + e"}.get(position, f"{position} * stride + e")

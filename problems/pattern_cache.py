@@ -49,6 +49,16 @@ class Pattern:
         self._module = module
         self._compiled: dict[str, Any] = {}
 
+    @property
+    def width(self) -> int:
+        """Most elements in a block, which is the distance between the kernels' outputs."""
+        return int(self._module.WIDTH)
+
+    @property
+    def has_constant_hessian(self) -> bool:
+        """True where the second derivatives depend on nothing."""
+        return bool(self._module.CONSTANT_HESSIAN)
+
     @cached_property
     def is_linear(self) -> bool:
         """True where no second derivative depends on anything."""
@@ -171,7 +181,7 @@ def _compile(function: Callable[..., Any]) -> Any:
     from numba import cfunc, types
 
     pointer = types.CPointer(types.float64)
-    signature = types.void(types.int64, types.int64, pointer, pointer)
+    signature = types.void(types.int64, types.CPointer(pointer), pointer)
     logger.debug("compiling or loading %s.%s", function.__module__, function.__name__)
     # numpy's error model: a division by zero gives inf or nan, as the driver loops expect.
     return cfunc(signature, cache=True, error_model="numpy")(function)

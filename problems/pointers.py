@@ -55,16 +55,25 @@ def offset(typing_context: Any, pointer: Any, count: Any) -> Any:
 
 
 @intrinsic
-def call_kernel(typing_context: Any, address: Any, count: Any, stride: Any, local: Any, out: Any) -> Any:
-    """Call the kernel at ``address``; `kernel_source` describes its arguments."""
+def address_of(typing_context: Any, pointer: Any) -> Any:
+    """The pointer as an integer."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], ir.IntType(64))
+
+    return types.int64(pointer), codegen
+
+
+@intrinsic
+def call_kernel(typing_context: Any, address: Any, count: Any, inputs: Any, out: Any) -> Any:
+    """Call the kernel at ``address`` with the addresses of its inputs; `kernel_source` describes the rest."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer, pointer = ir.IntType(64), ir.DoubleType().as_pointer()
-        function = ir.FunctionType(ir.VoidType(), [integer, integer, pointer, pointer])
+        function = ir.FunctionType(ir.VoidType(), [integer, pointer.as_pointer(), pointer])
         callee = builder.inttoptr(args[0], function.as_pointer())
-        builder.call(
-            callee, [args[1], args[2], builder.bitcast(args[3], pointer), builder.bitcast(args[4], pointer)]
-        )
+        inputs, out = builder.bitcast(args[2], pointer.as_pointer()), builder.bitcast(args[3], pointer)
+        builder.call(callee, [args[1], inputs, out])
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64, FLOATS, FLOATS), codegen
+    return types.void(types.int64, types.int64, INT64S, FLOATS), codegen

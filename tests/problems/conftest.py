@@ -80,15 +80,18 @@ class ComplexEvaluator:
         count = 1 if kernel == "value" else 1 + family.pattern.variables
         shape = (family.elements,)
         inputs = [*x[family.variables], *(np.broadcast_to(p, shape) for p in family.parameters)]
-        out: list[Any] = [0.0] * count
+        width = family.pattern.width
+        out: dict[int, Any] = {}
         try:
-            run(1, 1, inputs, out)  # one "element" whose numbers are whole arrays
-            return np.array([np.broadcast_to(np.asarray(o, dtype=complex), shape) for o in out])
+            run(1, [[column] for column in inputs], out)  # one "element" whose numbers are whole arrays
+            return np.array(
+                [np.broadcast_to(np.asarray(out[l * width], complex), shape) for l in range(count)]
+            )
         except ValueError:  # a branch on an array: the kernel has conditions, so element by element
             result = np.zeros((count, *shape), dtype=complex)
             for e in range(family.elements):
-                run(1, 1, [column[e] for column in inputs], out)
-                result[:, e] = out
+                run(1, [[column[e]] for column in inputs], out)
+                result[:, e] = [out[l * width] for l in range(count)]
             return result
 
 

@@ -44,9 +44,9 @@ def kernels(fun, variables=3, parameters=0):
 
 def outputs(module, kernel, x):
     count = {"value": 1, "gradient": 1 + module.VARIABLES, "hessian": len(module.HESSIAN)}[kernel]
-    out = np.zeros(count)
-    getattr(module, kernel)(1, 1, np.array(x, dtype=float), out)
-    return out
+    out = np.zeros(count * module.WIDTH)
+    getattr(module, kernel)(1, np.array(x, dtype=float)[:, None], out)
+    return out[:: module.WIDTH]
 
 
 def dense_hessian(module, x):
