@@ -19,7 +19,7 @@ def bt1(model: Model) -> None:
     model.subject_to(lambda a, b: a**2 + b**2 - 1, x1, x2, lower=0, upper=0)
 
 
-@register(classification="QQR2-AY-3-1", optimum=0.032568200, source=PAPER + "2")
+@register(classification="QQR2-AY-3-1", optimum=0.0325682003, source=PAPER + "2")
 def bt2(model: Model) -> None:
     """Quartic objective under one quartic constraint."""
     x1, x2, x3 = model.variables(3, start=10.0)
@@ -38,7 +38,7 @@ def bt3(model: Model) -> None:
     model.subject_to(lambda b, e: b - e, x2, x5, lower=0, upper=0)
 
 
-@register(classification="QQR2-AN-3-2", optimum=-45.510551, source=PAPER + "4")
+@register(classification="QQR2-AN-3-2", optimum=-45.5105507399, source=PAPER + "4")
 def bt4(model: Model) -> None:
     """Cubic objective on a circle in the plane; x3 is squared where the paper has a cube (unbounded)."""
     x1, x2, x3 = model.variables(3, start=[4.0382, -2.9470, -0.09115])
@@ -47,7 +47,7 @@ def bt4(model: Model) -> None:
     model.subject_to(lambda a, b, c: a + b + c - 1, x1, x2, x3, lower=0, upper=0)
 
 
-@register(classification="QQR2-AN-3-2", optimum=961.71517219, source=PAPER + "5")
+@register(classification="QQR2-AN-3-2", optimum=961.715172130, source=PAPER + "5")
 def bt5(model: Model) -> None:
     """Concave quadratic on a sphere and a plane; the sign of x3**2 in the sphere is corrected."""
     x1, x2, x3 = model.variables(3, start=2.0)
@@ -56,7 +56,7 @@ def bt5(model: Model) -> None:
     model.subject_to(lambda a, b, c: 8 * a + 14 * b + 7 * c - 56, x1, x2, x3, lower=0, upper=0)
 
 
-@register(classification="OOR2-AY-5-2", optimum=0.277044924, source=PAPER + "6")
+@register(classification="OOR2-AY-5-2", optimum=0.277044788768, source=PAPER + "6")
 def bt6(model: Model) -> None:
     """Sixth-degree objective, a trigonometric and a sixth-degree constraint."""
     x1, x2, x3, x4, x5 = model.variables(5, start=2.0)
@@ -67,7 +67,7 @@ def bt6(model: Model) -> None:
     model.subject_to(lambda b, c: b + c**4 * b**2 - 8 - root2, x2, x3, lower=0, upper=0)
 
 
-@register(classification="OQR2-AN-5-3", optimum=306.49640688, source=PAPER + "7")
+@register(classification="OQR2-AN-5-3", optimum=306.5, source=PAPER + "7")
 def bt7(model: Model) -> None:
     """Rosenbrock's function with squared slacks in three constraints."""
     x1, x2, x3, x4, x5 = model.variables(5, start=[-2.0, 1.0, 1.0, 1.0, 1.0])
@@ -104,7 +104,7 @@ def bt10(model: Model) -> None:
     model.subject_to(lambda a, b: a**2 - b, x1, x2, lower=0, upper=0)
 
 
-@register(classification="OOR2-AY-5-3", optimum=0.824891647, source=PAPER + "11")
+@register(classification="OOR2-AY-5-3", optimum=0.824891778288, source=PAPER + "11")
 def bt11(model: Model) -> None:
     """Chained quartic objective under polynomial constraints."""
     x1, x2, x3, x4, x5 = model.variables(5, start=2.0)
@@ -115,7 +115,7 @@ def bt11(model: Model) -> None:
     model.subject_to(lambda a, e: a - e - 2, x1, x5, lower=0, upper=0)
 
 
-@register(classification="QQR2-AN-5-3", optimum=6.18811881, source=PAPER + "12")
+@register(classification="QQR2-AN-5-3", optimum=6.18811881188, source=PAPER + "12")
 def bt12(model: Model) -> None:
     """Convex quadratic with squared slacks in three constraints."""
     x1, x2, x3, x4, x5 = model.variables(5, start=[15.811, 1.5811, 0.0, 15.083, 3.7164])

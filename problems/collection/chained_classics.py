@@ -8,6 +8,7 @@ import numpy as np
 
 from ..model import Model
 from ..registry import register
+from .best_values import at_any_size
 
 TOINT = "Toint (1983), Report 83/4, FUNDP Namur, problem "
 CONN = "Conn, Gould, Lescrenier & Toint (1988), Report 88/4, FUNDP Namur, problem "
@@ -17,7 +18,7 @@ FLETCHER = "Fletcher (1992), Report NA/145, University of Dundee, "
 GOULD = "N. Gould, in CUTEst"
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=TOINT + "10")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=TOINT + "10")
 def extrosnb(model: Model, n: int = 1_000) -> None:
     """Extended Rosenbrock function, nonseparable."""
     x = model.variables(n, start=-1.0)
@@ -25,7 +26,11 @@ def extrosnb(model: Model, n: int = 1_000) -> None:
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2, x[:-1], x[1:])
 
 
-@register(classification="SUR2-AN-V-0", optimum=1.0, source="Nash (1984), SIAM J. Numer. Anal. 21, 770-788")
+@register(
+    classification="SUR2-AN-V-0",
+    optimum=at_any_size(1.0),
+    source="Nash (1984), SIAM J. Numer. Anal. 21, 770-788",
+)
 def genrose(model: Model, n: int = 500) -> None:
     """Generalised Rosenbrock function."""
     x = model.variables(n, start=np.arange(1, n + 1) / (n + 1))
@@ -33,7 +38,7 @@ def genrose(model: Model, n: int = 500) -> None:
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2 + (b - 1) ** 2, x[:-1], x[1:])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=FLETCHER + "problem 2")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=FLETCHER + "problem 2")
 def fletchcr(model: Model, n: int = 1_000) -> None:
     """Chained Rosenbrock function."""
     x = model.variables(n, start=0.0)
@@ -42,7 +47,7 @@ def fletchcr(model: Model, n: int = 1_000) -> None:
 
 @register(
     classification="SUR2-AN-V-0",
-    optimum=None,
+    optimum=at_any_size(1.0),
     source="Conn, Gould & Toint (1988), Math. Comp. 50, 399-430, problem 8",
 )
 def chainwoo(model: Model, n: int = 4_000) -> None:
@@ -56,7 +61,7 @@ def chainwoo(model: Model, n: int = 4_000) -> None:
     model.minimize(lambda b, d: 10 * (b + d - 2) ** 2 + 0.1 * (b - d) ** 2, b, d)
 
 
-@register(classification="OUR2-AY-V-0", optimum=None, source=TOINT + "32")
+@register(classification="OUR2-AY-V-0", optimum=1688.21530971, source=TOINT + "32")
 def cragglvy(model: Model, n: int = 5_000) -> None:
     """Extended Cragg and Levy function; n is even."""
     x = model.variables(n, start=np.r_[1.0, np.full(n - 1, 2.0)])
@@ -67,14 +72,14 @@ def cragglvy(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda c, d: (np.tan(c - d) + c - d) ** 4 + (d - 1) ** 2, c, d)
 
 
-@register(classification="OUR2-AN-V-0", optimum=None, source=TOINT + "31")
+@register(classification="OUR2-AN-V-0", optimum=5548.66841942, source=TOINT + "31")
 def engval1(model: Model, n: int = 5_000) -> None:
     """Engvall's chain."""
     x = model.variables(n, start=2.0)
     model.minimize(lambda a, b: (a**2 + b**2) ** 2 - 4 * a + 3, x[:-1], x[1:])
 
 
-@register(classification="QUR2-AN-V-0", optimum=0.0, source=TOINT + "8")
+@register(classification="QUR2-AN-V-0", optimum=at_any_size(0.0), source=TOINT + "8")
 def tridia(model: Model, n: int = 5_000) -> None:
     """Shanno's tridiagonal quadratic."""
     x = model.variables(n, start=1.0)
@@ -82,14 +87,14 @@ def tridia(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda a, b, i: i * (2 * b - a) ** 2, x[:-1], x[1:], np.arange(2.0, n + 1))
 
 
-@register(classification="QUR2-AN-V-0", optimum=0.0, source=TOINT + "22")
+@register(classification="QUR2-AN-V-0", optimum=at_any_size(0.0), source=TOINT + "22")
 def dqdrtic(model: Model, n: int = 5_000) -> None:
     """Diagonal quadratic."""
     x = model.variables(n, start=3.0)
     model.minimize(lambda a, b, c: a**2 + 100 * b**2 + 100 * c**2, x[:-2], x[1:-1], x[2:])
 
 
-@register(classification="OUR2-AY-V-0", optimum=None, source=TOINT + "21")
+@register(classification="OUR2-AY-V-0", optimum=at_any_size(10.0), source=TOINT + "21")
 def tointgss(model: Model, n: int = 5_000) -> None:
     """Toint's Gaussian function."""
     x = model.variables(n, start=3.0)
@@ -99,7 +104,9 @@ def tointgss(model: Model, n: int = 5_000) -> None:
     )  # fmt: skip
 
 
-@register(classification="OUR2-AN-V-0", optimum=None, source="Toint (1978), Math. Comp. 32(114), 839-852")
+@register(
+    classification="OUR2-AN-V-0", optimum=1506.28720578, source="Toint (1978), Math. Comp. 32(114), 839-852"
+)
 def broydn7d(model: Model, n: int = 5_000) -> None:
     """Broyden's tridiagonal system with a band far from the diagonal; n is even."""
     x = model.variables(n, start=1.0)
@@ -110,14 +117,14 @@ def broydn7d(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda a, b: abs(a + b) ** (7 / 3), x[: n // 2], x[n // 2 :])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=CONN + "55")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=CONN + "55")
 def arwhead(model: Model, n: int = 5_000) -> None:
     """Quartic with an arrow-head Hessian."""
     x = model.variables(n, start=1.0)
     model.minimize(lambda a, z: (a**2 + z**2) ** 2 - 4 * a + 3, x[:-1], x[n - 1])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=CONN + "57")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=CONN + "57")
 def nondquar(model: Model, n: int = 5_000) -> None:
     """Quartic with a tridiagonal and arrow-head Hessian, singular at the solution."""
     x = model.variables(n, start=np.resize([1.0, -1.0], n))
@@ -125,7 +132,7 @@ def nondquar(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda a, b: (a - b) ** 2, x[[0, n - 2]], x[[1, n - 1]])
 
 
-@register(classification="SUR2-AN-V-0", optimum=None, source=CONN + "61")
+@register(classification="SUR2-AN-V-0", optimum=20006.2568784, source=CONN + "61")
 def bdqrtic(model: Model, n: int = 5_000) -> None:
     """Quartic with a banded and arrow-head Hessian."""
     x = model.variables(n, start=1.0)
@@ -138,7 +145,9 @@ def bdqrtic(model: Model, n: int = 5_000) -> None:
 
 
 @register(
-    classification="SUR2-AN-V-0", optimum=0.0, source="Shanno (1978), MIS Tech report 27, Univ. of Arizona"
+    classification="SUR2-AN-V-0",
+    optimum=at_any_size(0.0),
+    source="Shanno (1978), MIS Tech report 27, Univ. of Arizona",
 )
 def nondia(model: Model, n: int = 5_000) -> None:
     """Shanno's nondiagonal extension of the Rosenbrock function: arrow-head Hessian."""
@@ -147,14 +156,14 @@ def nondia(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda z, a: 100 * (z - a**2) ** 2, x[0], x[:-1])
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=LI)
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=LI)
 def liarwhd(model: Model, n: int = 5_000) -> None:
     """NONDIA simplified: arrow-head Hessian."""
     x = model.variables(n, start=4.0)
     model.minimize(lambda z, a: 4 * (a**2 - z) ** 2 + (a - 1) ** 2, x[0], x)
 
 
-@register(classification="OUR2-AN-V-0", optimum=None, source=LI)
+@register(classification="OUR2-AN-V-0", optimum=12003.2845920, source=LI)
 def edensch(model: Model, n: int = 2_000) -> None:
     """Extended Dennis and Schnabel function, with CUTEst's constant 16."""
     x = model.variables(n, start=8.0)
@@ -162,14 +171,14 @@ def edensch(model: Model, n: int = 2_000) -> None:
     model.minimize(lambda a, b: (a - 2) ** 4 + (a * b - 2 * b) ** 2 + (b + 1) ** 2, x[:-1], x[1:])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=BUCKLEY + "157")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=BUCKLEY + "157")
 def quartc(model: Model, n: int = 5_000) -> None:
     """Separable quartic."""
     x = model.variables(n, start=2.0)
     model.minimize(lambda a, i: (a - i) ** 4, x, np.arange(1.0, n + 1))
 
 
-@register(classification="QUR2-AN-V-0", optimum=0.0, source=BUCKLEY + "156")
+@register(classification="QUR2-AN-V-0", optimum=at_any_size(0.0), source=BUCKLEY + "156")
 def dixon3dq(model: Model, n: int = 10_000) -> None:
     """Dixon's tridiagonal quadratic."""
     x = model.variables(n, start=-1.0)
@@ -177,14 +186,18 @@ def dixon3dq(model: Model, n: int = 10_000) -> None:
     model.minimize(lambda a, b: (a - b) ** 2, x[1:-1], x[2:])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source="Oren (1974), Management Science 20(5), 863-874")
+@register(
+    classification="OUR2-AN-V-0",
+    optimum=at_any_size(0.0),
+    source="Oren (1974), Management Science 20(5), 863-874",
+)
 def power(model: Model, n: int = 1_000) -> None:
     """Oren's power function: the square of a quadratic; dense Hessian (CUTEst's default is n = 10,000)."""
     x = model.variables(n, start=1.0)
     model.groups((), lambda r: r**2).add(lambda a, i: i * a**2, x, np.arange(1.0, n + 1))
 
 
-@register(classification="OUR2-AN-V-0", optimum=None, source=FLETCHER + "problem 1")
+@register(classification="OUR2-AN-V-0", optimum=-0.500286317715, source=FLETCHER + "problem 1")
 def fletcbv2(model: Model, n: int = 5_000) -> None:
     """Boundary value problem x'' = -2 + sin x, in variational form."""
     h = 1 / (n + 1)
@@ -218,7 +231,7 @@ def cosine(model: Model, n: int = 10_000) -> None:
     model.minimize(lambda a, b: np.cos(a**2 - b / 2), x[:-1], x[1:])
 
 
-@register(classification="OUR2-AY-V-0", optimum=None, source=GOULD)
+@register(classification="OUR2-AY-V-0", optimum=-6757013.75734, source=GOULD)
 def sinquad(model: Model, n: int = 5_000) -> None:
     """Sines and squares on an arrow-head, unsquared in the middle as CUTEst decodes it."""
     x = model.variables(n, start=0.1)
@@ -235,7 +248,7 @@ def indef(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda a, b, z: np.cos(a + z - 2 * b) / 2, x[0], x[1:-1], x[n - 1])
 
 
-@register(classification="OUR2-AN-V-0", optimum=None, source=GOULD)
+@register(classification="OUR2-AN-V-0", optimum=-1003162.90241, source=GOULD)
 def curly10(model: Model, n: int = 10_000, k: int = 10) -> None:
     """Quartic of sums of k + 1 neighbours: a band with negative curvature near the start."""
     x = model.variables(n, start=1e-4 * np.arange(1, n + 1) / (n + 1))
@@ -245,7 +258,7 @@ def curly10(model: Model, n: int = 10_000, k: int = 10) -> None:
     groups[row[inside]].add_linear(1.0, x[j[inside]])
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source="Ph. Toint, in CUTEst")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source="Ph. Toint, in CUTEst")
 def tquartic(model: Model, n: int = 5_000) -> None:
     """Quartic with an arrow-head Hessian."""
     x = model.variables(n, start=0.1)
@@ -253,7 +266,7 @@ def tquartic(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda a, b: (a**2 - b**2) ** 2, x[0], x[1:])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source="Ph. Toint, in CUTEst")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source="Ph. Toint, in CUTEst")
 def genhumps(model: Model, n: int = 5_000, zeta: int = 20) -> None:
     """Chain of humps: zeta sets their density."""
     x = model.variables(n, start=np.r_[-506.0, np.full(n - 1, -506.2)])
@@ -268,7 +281,7 @@ def _scattered(n: int) -> np.ndarray:
     return (i * [1, 2, 3, 5, 7, 11] - 1) % n
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=GOULD)
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=GOULD)
 def sparsqur(model: Model, n: int = 10_000) -> None:
     """Weighted squares of sums of six scattered squares."""
     x = model.variables(n, start=0.5)
@@ -276,7 +289,7 @@ def sparsqur(model: Model, n: int = 10_000) -> None:
     groups[np.arange(n)[:, None]].add(lambda a: a**2 / 2, x[_scattered(n)])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=GOULD)
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=GOULD)
 def sparsine(model: Model, n: int = 5_000) -> None:
     """Weighted squares of sums of six scattered sines."""
     x = model.variables(n, start=0.5)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..model import Model
 from ..registry import register
+from .best_values import at_any_size
 
 SOURCE = "Dixon & Maany (1988), Technical report 206, Hatfield Polytechnic"
 
@@ -42,7 +43,9 @@ def _register(letter: str) -> None:
         _dixmaan(model, n, letter)
 
     build.__doc__ = f"Dixon and Maany's function, version {letter}; n is a multiple of 3."
-    register(name=f"DIXMAAN{letter}", classification="OUR2-AN-V-0", optimum=1.0, source=SOURCE)(build)
+    register(name=f"DIXMAAN{letter}", classification="OUR2-AN-V-0", optimum=at_any_size(1.0), source=SOURCE)(
+        build
+    )
 
 
 for _letter in "ABCDEFGHIJKLMNOP":

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..model import Model, Rows, Variables
 from ..registry import register
+from .best_values import at_any_size
 from .luksan_vlcek_sides import AT_LEAST, AT_MOST, EQUAL, PAPER, Side, cycle
 
 
@@ -24,13 +25,13 @@ def _rosenbrock(model: Model, n: int, side: Side) -> None:
     )  # fmt: skip
 
 
-@register(classification="OOR2-AY-V-V", optimum=0.0, source=PAPER + "5.1")
+@register(classification="OOR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.1")
 def lukvle1(model: Model, n: int = 10_000) -> None:
     """Chained Rosenbrock function, trigonometric-exponential constraints."""
     _rosenbrock(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=0.0, source=PAPER + "5.1")
+@register(classification="OOR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.1")
 def lukvli1(model: Model, n: int = 10_000) -> None:
     """LUKVLE1 with inequalities."""
     _rosenbrock(model, n, AT_MOST)
@@ -59,13 +60,13 @@ def _wood(model: Model, n: int, side: Side) -> None:
     _add_broyden_band(model.constraints(len(k), **side), x, k)
 
 
-@register(classification="OOR2-AY-V-V", optimum=26133.2, source=PAPER + "5.2")
+@register(classification="OOR2-AY-V-V", optimum=262260.636303, source=PAPER + "5.2")
 def lukvle2(model: Model, n: int = 10_000) -> None:
     """Chained Wood function, Broyden banded constraints."""
     _wood(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=23939.0, source=PAPER + "5.2")
+@register(classification="OOR2-AY-V-V", optimum=240153.298392, source=PAPER + "5.2")
 def lukvli2(model: Model, n: int = 10_000) -> None:
     """LUKVLE2 with inequalities."""
     _wood(model, n, AT_MOST)
@@ -82,13 +83,13 @@ def _powell(model: Model, n: int, first: Side, second: Side) -> None:
     model.subject_to(lambda a, b: 4 * a - a * np.exp(a - b) - 3, x[n - 2], x[n - 1], **second)
 
 
-@register(classification="OOR2-AY-V-V", optimum=27.58658, source=PAPER + "5.3")
+@register(classification="OOR2-AY-V-V", optimum=27.5865837567, source=PAPER + "5.3")
 def lukvle3(model: Model, n: int = 10_000) -> None:
     """Chained Powell singular function, two trigonometric-exponential constraints."""
     _powell(model, n, EQUAL, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=11.5775, source=PAPER + "5.3")
+@register(classification="OOR2-AY-V-V", optimum=11.5775416389, source=PAPER + "5.3")
 def lukvli3(model: Model, n: int = 10_000) -> None:
     """LUKVLE3 with inequalities."""
     _powell(model, n, AT_LEAST, AT_MOST)
@@ -115,7 +116,7 @@ def _cragg_levy(model: Model, n: int, side: Side, *, clash: bool) -> None:
     add(model.constraints(len(k), **side), k)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.4")
+@register(classification="OOR2-AY-V-V", optimum=33872.5486748, source=PAPER + "5.4")
 def lukvle4(model: Model, n: int = 10_000) -> None:
     """Chained Cragg-Levy function, tridiagonal constraints.
 
@@ -125,19 +126,19 @@ def lukvle4(model: Model, n: int = 10_000) -> None:
     _cragg_levy(model, n, EQUAL, clash=True)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.4")
+@register(classification="OOR2-AY-V-V", optimum=48554.9108536, source=PAPER + "5.4")
 def lukvle4c(model: Model, n: int = 10_000) -> None:
     """Chained Cragg-Levy function, tridiagonal constraints, as in the paper."""
     _cragg_levy(model, n, EQUAL, clash=False)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.4")
+@register(classification="OOR2-AY-V-V", optimum=33872.5486748, source=PAPER + "5.4")
 def lukvli4(model: Model, n: int = 10_000) -> None:
     """LUKVLE4 under another name: CUTEst's file meant inequalities and has equalities."""
     _cragg_levy(model, n, EQUAL, clash=True)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.4")
+@register(classification="OOR2-AY-V-V", optimum=4306.21873829, source=PAPER + "5.4")
 def lukvli4c(model: Model, n: int = 10_000) -> None:
     """LUKVLE4C with inequalities."""
     _cragg_levy(model, n, AT_MOST, clash=False)
@@ -156,13 +157,13 @@ def _broyden_tridiagonal(model: Model, n: int, side: Side) -> None:
     )  # fmt: skip
 
 
-@register(classification="OOR2-AY-V-V", optimum=2.63928, source=PAPER + "5.5")
+@register(classification="OOR2-AY-V-V", optimum=2.63928370306, source=PAPER + "5.5")
 def lukvle5(model: Model, n: int = 10_000) -> None:
     """Generalised Broyden tridiagonal function, five-diagonal constraints; n + 2 variables, two fixed."""
     _broyden_tridiagonal(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=0.526762, source=PAPER + "5.5")
+@register(classification="OOR2-AY-V-V", optimum=0.372311061763, source=PAPER + "5.5")
 def lukvli5(model: Model, n: int = 10_000) -> None:
     """LUKVLE5 with inequalities."""
     _broyden_tridiagonal(model, n, AT_LEAST)
@@ -178,13 +179,13 @@ def _broyden_banded(model: Model, n: int, side: Side) -> None:
     )
 
 
-@register(classification="OOR2-AY-V-V", optimum=62638.2, source=PAPER + "5.6")
+@register(classification="OOR2-AY-V-V", optimum=628644.175008, source=PAPER + "5.6")
 def lukvle6(model: Model, n: int = 9_999) -> None:
     """Generalised Broyden banded function, exponential constraints; n is odd."""
     _broyden_banded(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=62638.2, source=PAPER + "5.6")
+@register(classification="OOR2-AY-V-V", optimum=628644.175008, source=PAPER + "5.6")
 def lukvli6(model: Model, n: int = 9_999) -> None:
     """LUKVLE6 with inequalities."""
     _broyden_banded(model, n, AT_LEAST)
@@ -212,13 +213,13 @@ def _trigonometric(model: Model, n: int, side: Side) -> None:
     )
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.7")
+@register(classification="OOR2-AY-V-V", optimum=-2165.07109300, source=PAPER + "5.7")
 def lukvle7(model: Model, n: int = 10_000) -> None:
     """Trigonometric tridiagonal function, four five-diagonal constraints."""
     _trigonometric(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.7")
+@register(classification="OOR2-AY-V-V", optimum=-2168.40423331, source=PAPER + "5.7")
 def lukvli7(model: Model, n: int = 10_000) -> None:
     """LUKVLE7 with inequalities."""
     _trigonometric(model, n, AT_MOST)
@@ -243,13 +244,13 @@ def _augmented_lagrangian(model: Model, n: int, side: Side) -> None:
     )  # fmt: skip
 
 
-@register(classification="OOR2-AY-V-V", optimum=82593.6, source=PAPER + "5.8")
+@register(classification="OOR2-AY-V-V", optimum=826074.078085, source=PAPER + "5.8")
 def lukvle8(model: Model, n: int = 10_000) -> None:
     """Augmented Lagrangian of HS80, discrete boundary value constraints (squared where the paper cubes)."""
     _augmented_lagrangian(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=82306.0, source=PAPER + "5.8")
+@register(classification="OOR2-AY-V-V", optimum=825988.440476, source=PAPER + "5.8")
 def lukvli8(model: Model, n: int = 10_000) -> None:
     """LUKVLE8 with inequalities."""
     _augmented_lagrangian(model, n, AT_MOST)
@@ -287,13 +288,13 @@ def _brown(model: Model, n: int, side: Side) -> None:
     model.subject_to(lambda c, d, e, f: 8 * f * (f**2 - e) + 2 * f + e**2 - d + d**2 - c, *x[n - 4 :], **side)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.9")
+@register(classification="OOR2-AY-V-V", optimum=1000.15835003, source=PAPER + "5.9")
 def lukvle9(model: Model, n: int = 10_000) -> None:
     """Modified Brown function, six seven-diagonal constraints."""
     _brown(model, n, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=None, source=PAPER + "5.9")
+@register(classification="OOR2-AY-V-V", optimum=998.933076073, source=PAPER + "5.9")
 def lukvli9(model: Model, n: int = 10_000) -> None:
     """LUKVLE9 with inequalities."""
     _brown(model, n, AT_MOST)
@@ -306,13 +307,13 @@ def _generalised_brown(model: Model, n: int, side: Side) -> None:
     model.subject_to(lambda a, b, c: (3 - 2 * b) * b + 1 - a - 2 * c, x[k], x[k + 1], x[k + 2], **side)
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.10")
+@register(classification="OQR2-AY-V-V", optimum=3535.10297025, source=PAPER + "5.10")
 def lukvle10(model: Model, n: int = 10_000) -> None:
     """Generalised Brown function, Broyden tridiagonal constraints."""
     _generalised_brown(model, n, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.10")
+@register(classification="OQR2-AY-V-V", optimum=3535.10297025, source=PAPER + "5.10")
 def lukvli10(model: Model, n: int = 10_000) -> None:
     """LUKVLE10 with inequalities."""
     _generalised_brown(model, n, AT_MOST)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..model import Model, Variables
 from ..registry import register
+from .best_values import at_any_size
 from .luksan_vlcek_sides import AT_LEAST, AT_MOST, EQUAL, PAPER, Side, cycle
 
 
@@ -32,13 +33,13 @@ def _hs46(model: Model, n: int, *sides: Side) -> None:
     rows[1::2].add(lambda b, c, d: b + c**2 * d - 2, x[k + 1], x[k + 2], x[k + 3])
 
 
-@register(classification="OOR2-AY-V-V", optimum=0.0, source=PAPER + "5.11")
+@register(classification="OOR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.11")
 def lukvle11(model: Model, n: int = 9_998) -> None:
     """Chained HS46; c^2 d stands where the paper has c^4 d^2. n = 3 b + 2 for b blocks."""
     _hs46(model, n, EQUAL, EQUAL)
 
 
-@register(classification="OOR2-AY-V-V", optimum=0.0, source=PAPER + "5.11")
+@register(classification="OOR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.11")
 def lukvli11(model: Model, n: int = 9_998) -> None:
     """LUKVLE11 with inequalities."""
     _hs46(model, n, AT_MOST, AT_MOST)
@@ -61,13 +62,13 @@ def _hs47(model: Model, n: int, *sides: Side) -> None:
     rows[2::3].add(lambda a, e: a * e - 1, x[k], x[last])
 
 
-@register(classification="OQR2-AY-V-V", optimum=0.0, source=PAPER + "5.12")
+@register(classification="OQR2-AY-V-V", optimum=192911.789831, source=PAPER + "5.12")
 def lukvle12(model: Model, n: int = 9_997) -> None:
     """Chained HS47. n = 4 b + 1 for b blocks."""
     _hs47(model, n, EQUAL, EQUAL, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=0.0, source=PAPER + "5.12")
+@register(classification="OQR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.12")
 def lukvli12(model: Model, n: int = 9_997) -> None:
     """LUKVLE12 with inequalities."""
     _hs47(model, n, AT_MOST, AT_MOST, AT_MOST)
@@ -88,13 +89,13 @@ def _hs48(model: Model, n: int, *sides: Side) -> None:
     rows[1::2].add(lambda c, d, e: c**2 - 2 * (d + e) - 3, x[k + 2], x[k + 3], x[k + 4])
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.13")
+@register(classification="OQR2-AY-V-V", optimum=91571.5712337, source=PAPER + "5.13")
 def lukvle13(model: Model, n: int = 9_998) -> None:
     """Chained modified HS48. n = 3 b + 2 for b blocks."""
     _hs48(model, n, EQUAL, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=13.1224, source=PAPER + "5.13")
+@register(classification="OQR2-AY-V-V", optimum=132.185468827, source=PAPER + "5.13")
 def lukvli13(model: Model, n: int = 9_998) -> None:
     """LUKVLE13 with inequalities."""
     _hs48(model, n, AT_MOST, AT_MOST)
@@ -115,13 +116,13 @@ def _hs49(model: Model, n: int, *sides: Side) -> None:
     rows[1::2].add(lambda c, e: c**2 - 5 * e - 6, x[last], x[k + 4])
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.14")
+@register(classification="OQR2-AY-V-V", optimum=106321.517108, source=PAPER + "5.14")
 def lukvle14(model: Model, n: int = 9_998) -> None:
     """Chained modified HS49. n = 3 b + 2 for b blocks."""
     _hs49(model, n, EQUAL, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.14")
+@register(classification="OQR2-AY-V-V", optimum=5194.44579320, source=PAPER + "5.14")
 def lukvli14(model: Model, n: int = 9_998) -> None:
     """LUKVLE14 with inequalities."""
     _hs49(model, n, AT_LEAST, AT_LEAST)
@@ -143,13 +144,13 @@ def _hs50(model: Model, n: int, *sides: Side) -> None:
     )  # fmt: skip
 
 
-@register(classification="OQR2-AY-V-V", optimum=0.0, source=PAPER + "5.15")
+@register(classification="OQR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.15")
 def lukvle15(model: Model, n: int = 9_997) -> None:
     """Chained modified HS50. n = 4 b + 1 for b blocks."""
     _hs50(model, n, EQUAL, EQUAL, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.15")
+@register(classification="OQR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.15")
 def lukvli15(model: Model, n: int = 9_997) -> None:
     """LUKVLE15 with inequalities: two upper, one lower in each cycle."""
     _hs50(model, n, AT_MOST, AT_MOST, AT_LEAST)
@@ -177,13 +178,13 @@ def _hs52(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
     return (4 * a - b) ** 2 + (b + c - 2) ** 4 + (d - 1) ** 2 + (e - 1) ** 2
 
 
-@register(classification="OQR2-AY-V-V", optimum=0.0, source=PAPER + "5.16")
+@register(classification="OQR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.16")
 def lukvle16(model: Model, n: int = 9_997) -> None:
     """Chained modified HS51. n = 4 b + 1 for b blocks."""
     _quadratic_cycle(model, n, [2.5, 0.5, 2.0, -1.0], _hs51, 4.0, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=0.0, source=PAPER + "5.16")
+@register(classification="OQR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.16")
 def lukvli16(model: Model, n: int = 9_997) -> None:
     """LUKVLE16 with inequalities."""
     _quadratic_cycle(model, n, [2.5, 0.5, 2.0, -1.0], _hs51, 4.0, AT_LEAST)
@@ -195,7 +196,7 @@ def lukvle17(model: Model, n: int = 9_997) -> None:
     _quadratic_cycle(model, n, [2.0], _hs52, 0.0, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=None, source=PAPER + "5.17")
+@register(classification="OQR2-AY-V-V", optimum=780.508507831, source=PAPER + "5.17")
 def lukvli17(model: Model, n: int = 9_997) -> None:
     """LUKVLE17 with inequalities."""
     _quadratic_cycle(model, n, [2.0], _hs52, 0.0, AT_LEAST)
@@ -207,7 +208,7 @@ def lukvle18(model: Model, n: int = 9_997) -> None:
     _quadratic_cycle(model, n, [2.0], _hs51, 0.0, EQUAL)
 
 
-@register(classification="OQR2-AY-V-V", optimum=0.0, source=PAPER + "5.18")
+@register(classification="OQR2-AY-V-V", optimum=at_any_size(0.0), source=PAPER + "5.18")
 def lukvli18(model: Model, n: int = 9_997) -> None:
     """LUKVLE18 with inequalities."""
     _quadratic_cycle(model, n, [2.0], _hs51, 0.0, AT_LEAST)

@@ -43,7 +43,7 @@ def beale(model: Model) -> None:
     model.minimize(lambda a, b: (2.625 - a * (1 - b**3)) ** 2, *x)
 
 
-@register(classification="SUR2-AN-2-0", optimum=124.36218236, source=PAPER + "6")
+@register(classification="SUR2-AN-2-0", optimum=124.362182355615, source=PAPER + "6")
 def jensmp(model: Model) -> None:
     """Jennrich and Sampson's function."""
     x1, x2 = model.variables(2, start=[0.3, 0.4])
@@ -87,7 +87,7 @@ def gaussian(model: Model) -> None:
     model.minimize(lambda a, b, c, y, t: (a * np.exp(-b * (t - c) ** 2 / 2) - y) ** 2, x1, x2, x3, y, t)
 
 
-@register(classification="SUR2-RN-3-0", optimum=87.94585517, source=PAPER + "10")
+@register(classification="SUR2-RN-3-0", optimum=87.9458551708603, source=PAPER + "10")
 def meyer3(model: Model) -> None:
     """Meyer's thermistor: resistance against temperature."""
     x1, x2, x3 = model.variables(3, start=[0.02, 4000.0, 250.0])
@@ -119,7 +119,7 @@ def box3(model: Model) -> None:
     )  # fmt: skip
 
 
-@register(classification="SUR2-MN-4-0", optimum=3.07505603849e-4, source=PAPER + "15")
+@register(classification="SUR2-MN-4-0", optimum=3.07800946733320e-4, source=PAPER + "15")
 def kowosb(model: Model) -> None:
     """Kowalik and Osborne's enzyme reaction."""
     x = model.variables(4, start=[0.25, 0.39, 0.415, 0.39])
@@ -139,7 +139,7 @@ def brownden(model: Model) -> None:
     )  # fmt: skip
 
 
-@register(classification="SUR2-MN-5-0", optimum=5.46489469748e-5, source=PAPER + "17")
+@register(classification="SUR2-MN-5-0", optimum=5.46489469748281e-5, source=PAPER + "17")
 def osbornea(model: Model) -> None:
     """Osborne's first function: two exponentials through 33 observations."""
     x = model.variables(5, start=[0.5, 1.5, -1.0, 0.01, 0.02])
@@ -190,7 +190,7 @@ def osborneb(model: Model) -> None:
         groups.add(lambda a, m, s, t: a * np.exp(-((t - m) ** 2) * s), height, centre, width, t)
 
 
-@register(classification="SUR2-AN-V-0", optimum=None, source=PAPER + "20")
+@register(classification="SUR2-AN-V-0", optimum=4.7223811e-10, source=PAPER + "20")
 def watson(model: Model, n: int = 12) -> None:
     """Watson's function: polynomial coefficients for an initial value problem; 2 <= n <= 31."""
     x = model.variables(n, start=0.0)

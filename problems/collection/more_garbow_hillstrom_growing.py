@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..model import Model, Rows, Variables
 from ..registry import register
+from .best_values import at_any_size
 from .more_garbow_hillstrom import PAPER
 
 
@@ -18,7 +19,7 @@ def _blocks(n: int, length: int) -> int:
     return n // length
 
 
-@register(classification="SUR2-AN-V-0", optimum=608159.189, source=PAPER + "2, chained")
+@register(classification="SUR2-AN-V-0", optimum=608159.189046, source=PAPER + "2, chained")
 def freuroth(model: Model, n: int = 5_000) -> None:
     """Chained Freudenstein and Roth function; n = 2 is the original."""
     x = model.variables(n, start=np.r_[0.5, -2.0, np.zeros(n - 2)])
@@ -26,7 +27,7 @@ def freuroth(model: Model, n: int = 5_000) -> None:
     model.minimize(lambda a, b: (a - 29 + ((b + 1) * b - 14) * b) ** 2, x[:-1], x[1:])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=PAPER + "13 and 22")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "13 and 22")
 def powellsg(model: Model, n: int = 10_000) -> None:
     """Powell's singular function, n / 4 copies."""
     x = model.variables((_blocks(n, 4), 4), start=[3.0, -1.0, 0.0, 1.0])
@@ -36,7 +37,7 @@ def powellsg(model: Model, n: int = 10_000) -> None:
     )  # fmt: skip
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "14")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "14")
 def woods(model: Model, n: int = 4_000) -> None:
     """Wood's function, n / 4 copies."""
     x = model.variables((_blocks(n, 4), 4), start=[-3.0, -1.0, -3.0, -1.0])
@@ -46,14 +47,21 @@ def woods(model: Model, n: int = 4_000) -> None:
     model.minimize(lambda b, d: 10 * (b + d - 2) ** 2 + 0.1 * (b - d) ** 2, b, d)
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "21")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "21")
 def srosenbr(model: Model, n: int = 5_000) -> None:
     """Rosenbrock's valley, n / 2 copies; CUTEst decodes the classical start -1.2 as 1.2."""
     x = model.variables((_blocks(n, 2), 2), start=[1.2, 1.0])
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2 + (a - 1) ** 2, x[:, 0], x[:, 1])
 
 
-@register(classification="SUR2-AN-V-0", optimum=None, source=PAPER + "23")
+def _penalty1_minimum(n: int) -> float:
+    # Stationarity makes all variables equal, to the positive root of this cubic.
+    roots = np.roots([2 * n, 0.0, 1e-5 - 0.5, -1e-5])
+    t = float(np.max(roots.real))
+    return 1e-5 * n * (t - 1) ** 2 + (n * t**2 - 0.25) ** 2
+
+
+@register(classification="SUR2-AN-V-0", optimum=_penalty1_minimum, source=PAPER + "23")
 def penalty1(model: Model, n: int = 1_000) -> None:
     """First penalty function; dense Hessian."""
     x = model.variables(n, start=np.arange(1.0, n + 1))
@@ -61,7 +69,7 @@ def penalty1(model: Model, n: int = 1_000) -> None:
     model.groups((), lambda r: r**2, constant=0.25).add(lambda a: a**2, x)
 
 
-@register(classification="SUR2-AN-V-0", optimum=None, source=PAPER + "24")
+@register(classification="SUR2-AN-V-0", optimum=4.71162772755e13, source=PAPER + "24")
 def penalty2(model: Model, n: int = 200) -> None:
     """Second penalty function; dense Hessian."""
     x = model.variables(n, start=0.5)
@@ -73,7 +81,7 @@ def penalty2(model: Model, n: int = 200) -> None:
     model.groups((), lambda r: r**2, constant=1.0).add(lambda a, w: w * a**2, x, i[::-1])
 
 
-@register(classification="OUR2-AN-V-0", optimum=0.0, source=PAPER + "25")
+@register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "25")
 def vardim(model: Model, n: int = 200) -> None:
     """Variably dimensioned function; dense Hessian."""
     i = np.arange(1.0, n + 1)
@@ -90,13 +98,13 @@ def _trigonometric_residuals(rows: Rows, model: Model, n: int) -> None:
     rows[row].add(lambda a: np.cos(a), x[j])
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "26")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "26")
 def argtrigls(model: Model, n: int = 200) -> None:
     """Trigonometric function; dense Hessian."""
     _trigonometric_residuals(model.groups(n, lambda r: r**2), model, n)
 
 
-@register(classification="NOR2-AN-V-V", optimum=0.0, source=PAPER + "26")
+@register(classification="NOR2-AN-V-V", optimum=at_any_size(0.0), source=PAPER + "26")
 def argtrig(model: Model, n: int = 200) -> None:
     """Trigonometric system of equations; dense Jacobian."""
     _trigonometric_residuals(model.constraints(n, lower=0, upper=0), model, n)
@@ -117,20 +125,20 @@ def _almost_linear_constants(n: int) -> NDArray[np.float64]:
     return np.append(np.full(n - 1, n + 1.0), 1.0)
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "27")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "27")
 def brownal(model: Model, n: int = 200) -> None:
     """Brown's almost linear function, with the product of ten variables; dense Hessian."""
     _almost_linear_residuals(model.groups(n, lambda r: r**2, constant=_almost_linear_constants(n)), model, n)
 
 
-@register(classification="NOR2-AN-V-V", optimum=0.0, source=PAPER + "27")
+@register(classification="NOR2-AN-V-V", optimum=at_any_size(0.0), source=PAPER + "27")
 def brownale(model: Model, n: int = 200) -> None:
     """Brown's almost linear system, with the product of ten variables; dense Jacobian."""
     constant = _almost_linear_constants(n)
     _almost_linear_residuals(model.constraints(n, lower=0, upper=0, constant=constant), model, n)
 
 
-@register(classification="SUR2-MN-V-0", optimum=0.0, source=PAPER + "28")
+@register(classification="SUR2-MN-V-0", optimum=at_any_size(0.0), source=PAPER + "28")
 def morebv(model: Model, n: int = 5_000) -> None:
     """Discrete boundary value problem u'' = (u + t + 1)^3 / 2, in least squares."""
     h = 1 / (n + 1)
@@ -158,7 +166,7 @@ def _integral_start(n: int) -> NDArray[np.float64]:
     return t * (t - 1)
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "29")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "29")
 def inteqnels(model: Model, n: int = 500) -> None:
     """Discrete integral equation in least squares; n + 2 variables, dense Hessian."""
     x = model.variables(n + 2, start=_integral_start(n))
@@ -166,7 +174,7 @@ def inteqnels(model: Model, n: int = 500) -> None:
     _integral_equation(model.groups(n, lambda r: r**2), x)
 
 
-@register(classification="NOR2-AN-V-V", optimum=0.0, source=PAPER + "29")
+@register(classification="NOR2-AN-V-V", optimum=at_any_size(0.0), source=PAPER + "29")
 def integreq(model: Model, n: int = 500) -> None:
     """Discrete integral equation; n + 2 variables, the two ends fixed at zero; dense Jacobian."""
     ends = np.r_[0.0, np.full(n, -np.inf), 0.0]
@@ -181,19 +189,19 @@ def _broyden_tridiagonal(rows: Rows, model: Model, n: int) -> None:
     rows[:-1].add_linear(-2.0, x[1:])
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "30")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "30")
 def broydn3dls(model: Model, n: int = 5_000) -> None:
     """Broyden's tridiagonal function."""
     _broyden_tridiagonal(model.groups(n, lambda r: r**2), model, n)
 
 
-@register(classification="NQR2-AN-V-V", optimum=0.0, source=PAPER + "30")
+@register(classification="NQR2-AN-V-V", optimum=at_any_size(0.0), source=PAPER + "30")
 def broydn3d(model: Model, n: int = 5_000) -> None:
     """Broyden's tridiagonal system of equations."""
     _broyden_tridiagonal(model.constraints(n, lower=0, upper=0), model, n)
 
 
-@register(classification="SUR2-AN-V-0", optimum=0.0, source=PAPER + "31")
+@register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=PAPER + "31")
 def broydnbdls(model: Model, n: int = 5_000) -> None:
     """Broyden's banded function.
 
@@ -247,7 +255,7 @@ def arglinc(model: Model, n: int = 200, m: int = 400) -> None:
     groups[i].add_linear(i * (j + 1.0), x[j])
 
 
-@register(classification="SBR2-AN-V-0", optimum=None, source=PAPER + "35")
+@register(classification="SBR2-AN-V-0", optimum=4.87769642771601e-3, source=PAPER + "35")
 def chebyqad(model: Model, n: int = 100) -> None:
     """Chebyquad: equally weighted quadrature of shifted Chebyshev polynomials; 0 <= x <= 1, dense Hessian."""
     x = model.variables(n, start=np.arange(1, n + 1) / (n + 1), lower=0.0, upper=1.0)

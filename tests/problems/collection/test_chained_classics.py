@@ -50,7 +50,7 @@ def test_values_agree_with_s2mpj(name, sizes, arguments, agrees_with_s2mpj):
         ("QUARTC", np.arange(1.0, 10)),
         ("DIXON3DQ", np.ones(9)),
         ("POWER", np.zeros(9)),
-        ("COSINE", np.r_[0, np.full(8, 2 * np.pi)] * 0),
+        ("TOINTGSS", np.zeros(9)),
         ("TQUARTIC", np.ones(9)),
         ("GENHUMPS", np.zeros(9)),
         ("SPARSQUR", np.zeros(9)),
@@ -60,4 +60,5 @@ def test_values_agree_with_s2mpj(name, sizes, arguments, agrees_with_s2mpj):
 )
 def test_known_minimisers(name, solution):
     problem = get(name, n=len(solution))
+    assert problem.objective(solution) == pytest.approx(problem.optimum, abs=1e-14)
     assert np.abs(problem.gradient(solution)).max() < 1e-12

@@ -39,9 +39,30 @@ def test_inequalities_differ_from_equalities_by_the_sides_only(number):
     assert (unequal.cl == unequal.cu).all() == (number == 4)
 
 
-@pytest.mark.parametrize("name", ["LUKVLE1", "LUKVLI1", "LUKVLE11", "LUKVLI11"])
-def test_ones_solve_the_problems_with_optimum_zero(name):
-    problem = get(name, n=26)
-    x = np.ones(26)
-    assert problem.objective(x) == 0
-    np.testing.assert_allclose(problem.constraints(x), 0, atol=1e-14)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LUKVLE1",
+        "LUKVLI1",
+        "LUKVLE11",
+        "LUKVLI11",
+        "LUKVLE15",
+        "LUKVLI15",
+        "LUKVLE16",
+        "LUKVLI16",
+        "LUKVLI18",
+    ],
+)
+def test_ones_attain_the_best_value_zero(name):
+    problem = get(name, n=29)
+    x = np.ones(29)
+    assert problem.objective(x) == 0 == problem.optimum
+    np.testing.assert_allclose(
+        np.clip(problem.constraints(x), problem.cl, problem.cu), problem.constraints(x)
+    )
+
+
+def test_zeros_attain_the_best_value_of_lukvli12():
+    problem = get("LUKVLI12", n=29)
+    assert problem.objective(np.zeros(29)) == 0 == problem.optimum
+    assert (problem.constraints(np.zeros(29)) < 0).all()

@@ -87,3 +87,8 @@ def test_best_values_of_linear_least_squares_follow_the_sizes(name, n, m):
 def test_impossible_sizes_are_refused(name, n):
     with pytest.raises(ValueError, match=f"n must be .*, got {n}"):
         get(name, n=n)
+
+
+@pytest.mark.parametrize(("n", "value"), [(4, 2.24997e-5), (10, 7.08765e-5)])
+def test_best_value_of_the_first_penalty_function(n, value):
+    assert get("PENALTY1", n=n).optimum == pytest.approx(value, rel=1e-5)
