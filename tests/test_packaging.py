@@ -1,4 +1,4 @@
-"""What is installed is what lies in the tree: a package forgotten in setup.cfg works until somebody installs."""
+"""What is installed is what lies in the tree: one forgotten in setup.cfg works until somebody installs."""
 
 import configparser
 import os
