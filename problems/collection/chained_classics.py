@@ -9,6 +9,7 @@ import numpy as np
 from ..model import Model
 from ..registry import register
 from .best_values import at_any_size
+from .sizes import check_size
 
 TOINT = "Toint (1983), Report 83/4, FUNDP Namur, problem "
 CONN = "Conn, Gould, Lescrenier & Toint (1988), Report 88/4, FUNDP Namur, problem "
@@ -21,6 +22,7 @@ GOULD = "N. Gould, in CUTEst"
 @register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source=TOINT + "10")
 def extrosnb(model: Model, n: int = 1_000) -> None:
     """Extended Rosenbrock function, nonseparable."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=-1.0)
     model.minimize(lambda a: (a - 1) ** 2, x[0])
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2, x[:-1], x[1:])
@@ -33,6 +35,7 @@ def extrosnb(model: Model, n: int = 1_000) -> None:
 )
 def genrose(model: Model, n: int = 500) -> None:
     """Generalised Rosenbrock function."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=np.arange(1, n + 1) / (n + 1))
     model.minimize_constant(1.0)
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2 + (b - 1) ** 2, x[:-1], x[1:])
@@ -41,6 +44,7 @@ def genrose(model: Model, n: int = 500) -> None:
 @register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=FLETCHER + "problem 2")
 def fletchcr(model: Model, n: int = 1_000) -> None:
     """Chained Rosenbrock function."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=0.0)
     model.minimize(lambda a, b: 100 * (b - a**2) ** 2 + (1 - a) ** 2, x[:-1], x[1:])
 
@@ -52,6 +56,7 @@ def fletchcr(model: Model, n: int = 1_000) -> None:
 )
 def chainwoo(model: Model, n: int = 4_000) -> None:
     """Chained Wood function; n is even."""
+    check_size("n", n, least=4, step=2)
     x = model.variables(n, start=np.r_[-3.0, -1.0, -3.0, -1.0, np.full(n - 4, -2.0)])
     i = 2 * np.arange((n - 2) // 2)
     a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
@@ -64,6 +69,7 @@ def chainwoo(model: Model, n: int = 4_000) -> None:
 @register(classification="OUR2-AY-V-0", optimum=1688.21530971, source=TOINT + "32")
 def cragglvy(model: Model, n: int = 5_000) -> None:
     """Extended Cragg and Levy function; n is even."""
+    check_size("n", n, least=4, step=2)
     x = model.variables(n, start=np.r_[1.0, np.full(n - 1, 2.0)])
     i = 2 * np.arange((n - 2) // 2)
     a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
@@ -75,6 +81,7 @@ def cragglvy(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=5548.66841942, source=TOINT + "31")
 def engval1(model: Model, n: int = 5_000) -> None:
     """Engvall's chain."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=2.0)
     model.minimize(lambda a, b: (a**2 + b**2) ** 2 - 4 * a + 3, x[:-1], x[1:])
 
@@ -82,6 +89,7 @@ def engval1(model: Model, n: int = 5_000) -> None:
 @register(classification="QUR2-AN-V-0", optimum=at_any_size(0.0), source=TOINT + "8")
 def tridia(model: Model, n: int = 5_000) -> None:
     """Shanno's tridiagonal quadratic."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=1.0)
     model.minimize(lambda a: (a - 1) ** 2, x[0])
     model.minimize(lambda a, b, i: i * (2 * b - a) ** 2, x[:-1], x[1:], np.arange(2.0, n + 1))
@@ -90,6 +98,7 @@ def tridia(model: Model, n: int = 5_000) -> None:
 @register(classification="QUR2-AN-V-0", optimum=at_any_size(0.0), source=TOINT + "22")
 def dqdrtic(model: Model, n: int = 5_000) -> None:
     """Diagonal quadratic."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=3.0)
     model.minimize(lambda a, b, c: a**2 + 100 * b**2 + 100 * c**2, x[:-2], x[1:-1], x[2:])
 
@@ -97,6 +106,7 @@ def dqdrtic(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AY-V-0", optimum=at_any_size(10.0), source=TOINT + "21")
 def tointgss(model: Model, n: int = 5_000) -> None:
     """Toint's Gaussian function."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=3.0)
     model.minimize(
         lambda a, b, c: (10 / (n - 2) + c**2) * (2 - np.exp(-((a - b) ** 2) / (0.1 + c**2))),
@@ -109,6 +119,7 @@ def tointgss(model: Model, n: int = 5_000) -> None:
 )
 def broydn7d(model: Model, n: int = 5_000) -> None:
     """Broyden's tridiagonal system with a band far from the diagonal; n is even."""
+    check_size("n", n, least=2, step=2)
     x = model.variables(n, start=1.0)
     groups = model.groups(n, lambda r: abs(r) ** (7 / 3), constant=-1.0)
     groups.add(lambda a: (3 - 2 * a) * a, x)
@@ -120,6 +131,7 @@ def broydn7d(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=CONN + "55")
 def arwhead(model: Model, n: int = 5_000) -> None:
     """Quartic with an arrow-head Hessian."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=1.0)
     model.minimize(lambda a, z: (a**2 + z**2) ** 2 - 4 * a + 3, x[:-1], x[n - 1])
 
@@ -127,6 +139,7 @@ def arwhead(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source=CONN + "57")
 def nondquar(model: Model, n: int = 5_000) -> None:
     """Quartic with a tridiagonal and arrow-head Hessian, singular at the solution."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=np.resize([1.0, -1.0], n))
     model.minimize(lambda a, b, z: (a + b + z) ** 4, x[:-2], x[1:-1], x[n - 1])
     model.minimize(lambda a, b: (a - b) ** 2, x[[0, n - 2]], x[[1, n - 1]])
@@ -135,6 +148,7 @@ def nondquar(model: Model, n: int = 5_000) -> None:
 @register(classification="SUR2-AN-V-0", optimum=20006.2568784, source=CONN + "61")
 def bdqrtic(model: Model, n: int = 5_000) -> None:
     """Quartic with a banded and arrow-head Hessian."""
+    check_size("n", n, least=5)
     x = model.variables(n, start=1.0)
     i = np.arange(n - 4)
     model.minimize(lambda a: (3 - 4 * a) ** 2, x[i])
@@ -151,6 +165,7 @@ def bdqrtic(model: Model, n: int = 5_000) -> None:
 )
 def nondia(model: Model, n: int = 5_000) -> None:
     """Shanno's nondiagonal extension of the Rosenbrock function: arrow-head Hessian."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=-1.0)
     model.minimize(lambda z: (z - 1) ** 2, x[0])
     model.minimize(lambda z, a: 100 * (z - a**2) ** 2, x[0], x[:-1])
@@ -166,6 +181,7 @@ def liarwhd(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=12003.2845920, source=LI)
 def edensch(model: Model, n: int = 2_000) -> None:
     """Extended Dennis and Schnabel function, with CUTEst's constant 16."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=8.0)
     model.minimize_constant(16.0)
     model.minimize(lambda a, b: (a - 2) ** 4 + (a * b - 2 * b) ** 2 + (b + 1) ** 2, x[:-1], x[1:])
@@ -181,6 +197,7 @@ def quartc(model: Model, n: int = 5_000) -> None:
 @register(classification="QUR2-AN-V-0", optimum=at_any_size(0.0), source=BUCKLEY + "156")
 def dixon3dq(model: Model, n: int = 10_000) -> None:
     """Dixon's tridiagonal quadratic."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=-1.0)
     model.minimize(lambda a: (a - 1) ** 2, x[[0, n - 1]])
     model.minimize(lambda a, b: (a - b) ** 2, x[1:-1], x[2:])
@@ -200,6 +217,7 @@ def power(model: Model, n: int = 1_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=-0.500286317715, source=FLETCHER + "problem 1")
 def fletcbv2(model: Model, n: int = 5_000) -> None:
     """Boundary value problem x'' = -2 + sin x, in variational form."""
+    check_size("n", n, least=2)
     h = 1 / (n + 1)
     x = model.variables(n, start=h * np.arange(1, n + 1))
     model.minimize(lambda a, b: (a - b) ** 2 / 2, x[:-1], x[1:])
@@ -215,6 +233,7 @@ def fletcbv2(model: Model, n: int = 5_000) -> None:
 )
 def schmvett(model: Model, n: int = 5_000) -> None:
     """Schmidt and Vetters' function, with CUTEst's five decimals of pi."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=0.5)
     pi = 3.14159
     model.minimize(
@@ -227,6 +246,7 @@ def schmvett(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=lambda n: -(n - 1.0), source=GOULD)
 def cosine(model: Model, n: int = 10_000) -> None:
     """Cosines of a chain."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=1.0)
     model.minimize(lambda a, b: np.cos(a**2 - b / 2), x[:-1], x[1:])
 
@@ -234,6 +254,7 @@ def cosine(model: Model, n: int = 10_000) -> None:
 @register(classification="OUR2-AY-V-0", optimum=-6757013.75734, source=GOULD)
 def sinquad(model: Model, n: int = 5_000) -> None:
     """Sines and squares on an arrow-head, unsquared in the middle as CUTEst decodes it."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=0.1)
     model.minimize(lambda a: (a - 1) ** 4, x[0])
     model.minimize(lambda a, b, z: b**2 - a**2 + np.sin(b - z), x[0], x[1:-1], x[n - 1])
@@ -243,6 +264,7 @@ def sinquad(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=None, source=GOULD)
 def indef(model: Model, n: int = 5_000) -> None:
     """Linear function plus cosines on an arrow-head: indefinite at the start, unbounded below."""
+    check_size("n", n, least=3)
     x = model.variables(n, start=np.arange(1, n + 1) / (n + 1))
     model.minimize(lambda a: a, x)
     model.minimize(lambda a, b, z: np.cos(a + z - 2 * b) / 2, x[0], x[1:-1], x[n - 1])
@@ -261,6 +283,7 @@ def curly10(model: Model, n: int = 10_000, k: int = 10) -> None:
 @register(classification="SUR2-AN-V-0", optimum=at_any_size(0.0), source="Ph. Toint, in CUTEst")
 def tquartic(model: Model, n: int = 5_000) -> None:
     """Quartic with an arrow-head Hessian."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=0.1)
     model.minimize(lambda a: (a - 1) ** 2, x[0])
     model.minimize(lambda a, b: (a**2 - b**2) ** 2, x[0], x[1:])
@@ -269,6 +292,7 @@ def tquartic(model: Model, n: int = 5_000) -> None:
 @register(classification="OUR2-AN-V-0", optimum=at_any_size(0.0), source="Ph. Toint, in CUTEst")
 def genhumps(model: Model, n: int = 5_000, zeta: int = 20) -> None:
     """Chain of humps: zeta sets their density."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=np.r_[-506.0, np.full(n - 1, -506.2)])
     model.minimize(
         lambda a, b: (np.sin(zeta * a) * np.sin(zeta * b)) ** 2 + 0.05 * (a**2 + b**2), x[:-1], x[1:]

@@ -9,6 +9,7 @@ import numpy as np
 from ..model import Model
 from ..registry import register
 from .best_values import at_any_size
+from .sizes import check_size
 
 SOURCE = "Dixon & Maany (1988), Technical report 206, Hatfield Polytechnic"
 
@@ -23,8 +24,7 @@ _POWERS = {"ABCD": (0, 0, 0, 0), "EFGH": (1, 0, 0, 1), "IJKL": (2, 0, 0, 2), "MN
 
 
 def _dixmaan(model: Model, n: int, letter: str) -> None:
-    if n < 3 or n % 3:
-        raise ValueError(f"n must be a positive multiple of 3, got {n}")
+    check_size("n", n, least=3, step=3)
     alpha, beta, gamma, delta = next(w for letters, w in _WEIGHTS.items() if letter in letters)
     k1, k2, k3, k4 = next(k for letters, k in _POWERS.items() if letter in letters)
     m = n // 3

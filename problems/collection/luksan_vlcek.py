@@ -12,9 +12,11 @@ from ..model import Model, Rows, Variables
 from ..registry import register
 from .best_values import at_any_size
 from .luksan_vlcek_sides import AT_LEAST, AT_MOST, EQUAL, PAPER, Side, cycle
+from .sizes import check_size
 
 
 def _rosenbrock(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=3)
     x = model.variables(n, start=cycle([-1.2, 1.0], n))
     i, k = np.arange(n - 1), np.arange(n - 2)
     model.minimize(lambda a, b: 100 * (a**2 - b) ** 2 + (a - 1) ** 2, x[i], x[i + 1])
@@ -47,6 +49,7 @@ def _add_broyden_band(rows: Rows, x: Variables, k: np.ndarray) -> None:
 
 
 def _wood(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=8, step=2)
     x = model.variables(n, start=cycle([-2.0, 1.0], n))
     i = np.arange(n // 2 - 1)
     a, b, c, d = x[2 * i], x[2 * i + 1], x[2 * i + 2], x[2 * i + 3]
@@ -73,6 +76,7 @@ def lukvli2(model: Model, n: int = 10_000) -> None:
 
 
 def _powell(model: Model, n: int, first: Side, second: Side) -> None:
+    check_size("n", n, least=4, step=2)
     x = model.variables(n, start=cycle([3.0, -1.0, 0.0, 1.0], n))
     i = 2 * np.arange(n // 2 - 1)
     model.minimize(
@@ -96,6 +100,7 @@ def lukvli3(model: Model, n: int = 10_000) -> None:
 
 
 def _cragg_levy(model: Model, n: int, side: Side, *, clash: bool) -> None:
+    check_size("n", n, least=4, step=2)
     x = model.variables(n, start=cycle([1.0, 2.0, 2.0, 2.0], n))
     i = np.arange(n // 2 - 1)
     a, b, c, d = x[2 * i], x[2 * i + 1], x[2 * i + 2], x[2 * i + 3]
@@ -145,6 +150,7 @@ def lukvli4c(model: Model, n: int = 10_000) -> None:
 
 
 def _broyden_tridiagonal(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=5)
     # x_0 = x_{n+1} = 0 are fixed variables.
     ends = np.r_[0.0, np.full(n, -np.inf), 0.0]
     x = model.variables(n + 2, start=np.r_[0.0, np.full(n, -1.0), 0.0], lower=ends, upper=-ends)
@@ -170,6 +176,7 @@ def lukvli5(model: Model, n: int = 10_000) -> None:
 
 
 def _broyden_banded(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=3, step=2)
     x = model.variables(n, start=3.0)
     groups = model.groups(n, lambda r: abs(r) ** (7 / 3))
     _add_broyden_band(groups, x, np.arange(n))
@@ -192,6 +199,7 @@ def lukvli6(model: Model, n: int = 9_999) -> None:
 
 
 def _trigonometric(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=4)
     x = model.variables(n, start=1.0)
     i = np.arange(1.0, n + 1)
     model.minimize(lambda a, i: i * (1 - np.cos(a)), x, i)
@@ -226,6 +234,7 @@ def lukvli7(model: Model, n: int = 10_000) -> None:
 
 
 def _augmented_lagrangian(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=5)
     x = model.variables(n, start=cycle([-1.0, 2.0], n))
     i = 5 * np.arange(n // 5)
     y1, y2, y3 = -0.002008, -0.0019, -0.000261
@@ -257,6 +266,7 @@ def lukvli8(model: Model, n: int = 10_000) -> None:
 
 
 def _brown(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=6, step=2)
     x = model.variables(n, start=-1.0)
     i = 2 * np.arange(n // 2)
     model.minimize(lambda a, b: a**2 / 1000 - (a - b) + np.exp(20 * (a - b)), x[i], x[i + 1])
@@ -301,6 +311,7 @@ def lukvli9(model: Model, n: int = 10_000) -> None:
 
 
 def _generalised_brown(model: Model, n: int, side: Side) -> None:
+    check_size("n", n, least=3)
     x = model.variables(n, start=cycle([-1.0, 1.0], n))
     i, k = 2 * np.arange(n // 2), np.arange(n - 2)
     model.minimize(lambda a, b: (a**2) ** (b**2 + 1) + (b**2) ** (a**2 + 1), x[i], x[i + 1])

@@ -14,6 +14,7 @@ from ..model import Model, Variables
 from ..registry import register
 from .best_values import at_any_size
 from .luksan_vlcek_sides import AT_LEAST, AT_MOST, EQUAL, PAPER, Side, cycle
+from .sizes import check_size
 
 
 def _interleaved_sides(sides: tuple[Side, ...], rows: int) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def _interleaved_sides(sides: tuple[Side, ...], rows: int) -> dict[str, Any]:
 
 
 def _hs46(model: Model, n: int, *sides: Side) -> None:
+    check_size("n", n, least=5, step=3)
     blocks = (n - 2) // 3
     x = model.variables(n, start=cycle([2.0, 1.5, 0.5], n))
     i, k = 3 * np.arange(blocks), 2 * np.arange(blocks)
@@ -46,6 +48,7 @@ def lukvli11(model: Model, n: int = 9_998) -> None:
 
 
 def _hs47(model: Model, n: int, *sides: Side) -> None:
+    check_size("n", n, least=5, step=4)
     blocks = (n - 1) // 4
     m = 3 * blocks
     x = model.variables(n, start=cycle([2.0, 1.5, -1.0, 0.5], n))
@@ -75,6 +78,7 @@ def lukvli12(model: Model, n: int = 9_997) -> None:
 
 
 def _hs48(model: Model, n: int, *sides: Side) -> None:
+    check_size("n", n, least=5, step=3)
     blocks = (n - 2) // 3
     x = model.variables(n, start=cycle([3.0, 5.0, -3.0], n))
     i, k = 3 * np.arange(blocks), 2 * np.arange(blocks)
@@ -102,6 +106,7 @@ def lukvli13(model: Model, n: int = 9_998) -> None:
 
 
 def _hs49(model: Model, n: int, *sides: Side) -> None:
+    check_size("n", n, least=5, step=3)
     blocks = (n - 2) // 3
     x = model.variables(n, start=cycle([10.0, 7.0, -3.0], n))
     i, k = 3 * np.arange(blocks), 2 * np.arange(blocks)
@@ -129,6 +134,7 @@ def lukvli14(model: Model, n: int = 9_998) -> None:
 
 
 def _hs50(model: Model, n: int, *sides: Side) -> None:
+    check_size("n", n, least=5, step=4)
     blocks = (n - 1) // 4
     m = 3 * blocks
     x = model.variables(n, start=cycle([35.0, 11.0, 5.0, -5.0], n))
@@ -160,6 +166,7 @@ def _quadratic_cycle(
     model: Model, n: int, start: list[float], objective: Callable[..., Any], rhs: float, side: Side
 ) -> None:
     """Build 5.16-5.18 around an objective block: they share the left-hand sides of the constraints."""
+    check_size("n", n, least=5, step=4)
     blocks = (n - 1) // 4
     x: Variables = model.variables(n, start=cycle(start, n))
     i, k = 4 * np.arange(blocks), 3 * np.arange(blocks)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..model import Model
 from ..registry import register
+from .sizes import check_size
 
 PAPER = "More, Garbow & Hillstrom (1981), ACM Trans. Math. Softw. 7(1), 17-41, problem "
 
@@ -193,6 +194,7 @@ def osborneb(model: Model) -> None:
 @register(classification="SUR2-AN-V-0", optimum=4.7223811e-10, source=PAPER + "20")
 def watson(model: Model, n: int = 12) -> None:
     """Watson's function: polynomial coefficients for an initial value problem; 2 <= n <= 31."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=0.0)
     t = np.arange(1, 30)[:, None] / 29
     j = np.arange(n)

@@ -11,17 +11,18 @@ from ..model import Model, Rows, Variables
 from ..registry import register
 from .best_values import at_any_size
 from .more_garbow_hillstrom import PAPER
+from .sizes import check_size
 
 
 def _blocks(n: int, length: int) -> int:
-    if n < length or n % length:
-        raise ValueError(f"n must be a positive multiple of {length}, got {n}")
+    check_size("n", n, least=length, step=length)
     return n // length
 
 
 @register(classification="SUR2-AN-V-0", optimum=608159.189046, source=PAPER + "2, chained")
 def freuroth(model: Model, n: int = 5_000) -> None:
     """Chained Freudenstein and Roth function; n = 2 is the original."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=np.r_[0.5, -2.0, np.zeros(n - 2)])
     model.minimize(lambda a, b: (a - 13 + ((5 - b) * b - 2) * b) ** 2, x[:-1], x[1:])
     model.minimize(lambda a, b: (a - 29 + ((b + 1) * b - 14) * b) ** 2, x[:-1], x[1:])
@@ -72,6 +73,7 @@ def penalty1(model: Model, n: int = 1_000) -> None:
 @register(classification="SUR2-AN-V-0", optimum=4.71162772755e13, source=PAPER + "24")
 def penalty2(model: Model, n: int = 200) -> None:
     """Second penalty function; dense Hessian."""
+    check_size("n", n, least=2)
     x = model.variables(n, start=0.5)
     i = np.arange(1.0, n + 1)
     y = np.exp(i[1:] / 10) + np.exp(i[:-1] / 10)
@@ -120,8 +122,7 @@ def _almost_linear_residuals(rows: Rows, model: Model, n: int) -> None:
 
 
 def _almost_linear_constants(n: int) -> NDArray[np.float64]:
-    if n < 10:
-        raise ValueError(f"n must be at least 10, got {n}")
+    check_size("n", n, least=10)
     return np.append(np.full(n - 1, n + 1.0), 1.0)
 
 
@@ -141,6 +142,7 @@ def brownale(model: Model, n: int = 200) -> None:
 @register(classification="SUR2-MN-V-0", optimum=at_any_size(0.0), source=PAPER + "28")
 def morebv(model: Model, n: int = 5_000) -> None:
     """Discrete boundary value problem u'' = (u + t + 1)^3 / 2, in least squares."""
+    check_size("n", n, least=2)
     h = 1 / (n + 1)
     t = h * np.arange(1.0, n + 1)
     x = model.variables(n, start=t * (t - 1))
@@ -183,6 +185,7 @@ def integreq(model: Model, n: int = 500) -> None:
 
 
 def _broyden_tridiagonal(rows: Rows, model: Model, n: int) -> None:
+    check_size("n", n, least=2)
     x = model.variables(n, start=-1.0)
     rows.add(lambda a: (3 - 2 * a) * a + 1, x)
     rows[1:].add_linear(-1.0, x[:-1])
@@ -207,6 +210,7 @@ def broydnbdls(model: Model, n: int = 5_000) -> None:
 
     In CUTEst the rows away from the ends exchange the powers: a square on the diagonal, cubes below it.
     """
+    check_size("n", n, least=7)
     x = model.variables(n, start=1.0)
     groups = model.groups(n, lambda r: r**2)
     i = np.arange(n)
@@ -225,6 +229,7 @@ def broydnbdls(model: Model, n: int = 5_000) -> None:
 @register(classification="SUR2-AN-V-0", optimum=lambda n, m: float(m - n), source=PAPER + "32")
 def arglina(model: Model, n: int = 200, m: int = 400) -> None:
     """Linear function of full rank, m >= n residuals; dense Hessian."""
+    check_size("m", m, least=n)
     x = model.variables(n, start=1.0)
     i, j = np.indices((m, n))
     model.groups(m, lambda r: r**2, constant=1.0)[i].add_linear((i == j) - 2 / m, x[j])
@@ -237,6 +242,7 @@ def arglina(model: Model, n: int = 200, m: int = 400) -> None:
 )
 def arglinb(model: Model, n: int = 200, m: int = 400) -> None:
     """Linear function of rank one, m >= n residuals; dense Hessian."""
+    check_size("m", m, least=n)
     x = model.variables(n, start=1.0)
     i, j = np.indices((m, n))
     model.groups(m, lambda r: r**2, constant=1.0)[i].add_linear((i + 1.0) * (j + 1.0), x[j])
@@ -249,6 +255,8 @@ def arglinb(model: Model, n: int = 200, m: int = 400) -> None:
 )
 def arglinc(model: Model, n: int = 200, m: int = 400) -> None:
     """Linear function of rank one with zero columns and rows, m >= n residuals; dense Hessian."""
+    check_size("n", n, least=3)
+    check_size("m", m, least=n)
     x = model.variables(n, start=1.0)
     i, j = np.indices((m - 2, n - 2)) + 1
     groups = model.groups(m, lambda r: r**2, constant=1.0)

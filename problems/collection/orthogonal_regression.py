@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..model import Model, Variables
 from ..registry import register
+from .sizes import check_size
 
 SOURCE = "Gulliksson (1990), UMINF-178.90, University of Umea"
 MODIFIED = SOURCE + ", modified by Plantagena (1994)"
@@ -117,6 +118,7 @@ def orthrdm2(model: Model, points: int = 4_000) -> None:
 @register(classification="QOR2-AY-V-V", optimum=761.455018885, source=MODIFIED)
 def orthrds2(model: Model, points: int = 2_500) -> None:
     """ORTHREGD with one point moved to pull its projection to the centre, where the Jacobian is singular."""
+    check_size("points", points, least=5)
     data = _cardioid(points, size=0.2)
     data[4] = 1.1, 0.1
     _fit_cardioid(model, data)
@@ -131,6 +133,7 @@ def orthrgdm(model: Model, points: int = 5_000) -> None:
 @register(classification="QOR2-AY-V-V", optimum=1523.89973288, source=MODIFIED)
 def orthrgds(model: Model, points: int = 5_000) -> None:
     """ORTHREGD with ten projections started where they go to the centre: ill-conditioned Jacobians."""
+    check_size("points", points, least=14)
     data = _cardioid(points, size=0.2)
     start = data.copy()
     start[4:14] = 1.8, 1.0

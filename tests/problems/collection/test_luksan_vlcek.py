@@ -66,3 +66,11 @@ def test_zeros_attain_the_best_value_of_lukvli12():
     problem = get("LUKVLI12", n=29)
     assert problem.objective(np.zeros(29)) == 0 == problem.optimum
     assert (problem.constraints(np.zeros(29)) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("LUKVLE1", 2), ("LUKVLE2", 9), ("LUKVLE9", 4), ("LUKVLI11", 12), ("LUKVLE16", 8)]
+)
+def test_impossible_sizes_are_refused(name, n):
+    with pytest.raises(ValueError, match=rf"n must be .*, got {n}\b"):
+        get(name, n=n)

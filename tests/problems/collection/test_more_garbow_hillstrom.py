@@ -85,7 +85,7 @@ def test_best_values_of_linear_least_squares_follow_the_sizes(name, n, m):
 
 @pytest.mark.parametrize(("name", "n"), [("POWELLSG", 6), ("WOODS", 3), ("SROSENBR", 5), ("BROWNAL", 9)])
 def test_impossible_sizes_are_refused(name, n):
-    with pytest.raises(ValueError, match=f"n must be .*, got {n}"):
+    with pytest.raises(ValueError, match=rf"n must be .*, got {n}\b"):
         get(name, n=n)
 
 
