@@ -150,14 +150,17 @@ class WorkerKiller:
 
     def __init__(self, times):
         self.left = times
+        self.killed = set()
 
     def begin(self, total, known):
         pass
 
     def tick(self, running):
         if self.left and any(phase == "solve" for _, phase in running):
-            self.left -= 1
-            for pid in children(os.getpid()):
+            fresh = children(os.getpid()) - self.killed  # the pool may not have noticed the last death yet
+            self.killed |= fresh
+            self.left -= bool(fresh)
+            for pid in fresh:
                 os.kill(pid, signal.SIGKILL)
 
     def finish(self, job, record):
