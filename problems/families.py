@@ -48,7 +48,7 @@ class Family:
     def workspace(self) -> int:
         """Doubles that the drivers need for a block and its input addresses."""
         k, q, pairs = self.pattern.variables, self.pattern.parameters, len(self.pattern.hessian_pairs)
-        return k + q + self.pattern.width * block_doubles(k, q, pairs)
+        return 2 * k + q + self.pattern.width * block_doubles(k, q, pairs)
 
 
 class FamilyTable:
@@ -77,7 +77,7 @@ class FamilyTable:
         self.workspace = max((f.workspace for f in families), default=1)
 
     def require(self, kernel: str) -> None:
-        """See that all families' kernels "value", "gradient" or "hessian" are compiled and in the records."""
+        """See that all families' kernels of this name are compiled and in the records."""
         if kernel not in self._known:
             for record, family in zip(self.records, self.families, strict=True):
                 record[kernel] = family.pattern.address(kernel)
@@ -86,7 +86,6 @@ class FamilyTable:
     def _describe(self, record: Any, family: Family, slots: np.ndarray) -> None:
         starts = affine_blocks(slots, family.pattern.width)
         base, stride = fit_blocks(slots, starts)
-        pairs = np.array(family.pattern.hessian_pairs, dtype=np.int64).ravel()
         irregular = (stride == _table_mark()).any(axis=0)
         tables = [
             self._hold(slot.astype(np.int32)) if bent else 0
@@ -95,8 +94,7 @@ class FamilyTable:
         parameters = [np.ascontiguousarray(p, dtype=np.float64) for p in family.parameters]
         record["variables"] = family.pattern.variables
         record["parameters"] = len(parameters)
-        record["pairs"] = pairs.size // 2
-        record["pair_data"] = self._hold(pairs)
+        record["pairs"] = len(family.pattern.hessian_pairs)
         record["constant"] = family.pattern.has_constant_hessian
         record["width"] = family.pattern.width
         record["blocks"] = starts.size - 1

@@ -25,10 +25,10 @@ FAMILY = np.dtype(
         ("value", np.int64),  # addresses of the pattern's kernels
         ("gradient", np.int64),
         ("hessian", np.int64),
+        ("hessian_product", np.int64),
         ("variables", np.int64),
         ("parameters", np.int64),
         ("pairs", np.int64),  # entries of the packed Hessian
-        ("pair_data", np.int64),  # -> int64[2 * pairs], local variables of each entry
         ("constant", np.int64),  # 1 where the second derivatives are the same numbers for all elements
         ("width", np.int64),  # longest block; the stride of the block buffers
         ("blocks", np.int64),
@@ -212,7 +212,8 @@ def _load_scale(family, block, first, count, row_weights, weights, scale):
 def _buffers(family, workspace):
     """Pointers into the workspace: input addresses, weights, scales, gathered inputs, results."""
     start = data_of(workspace)
-    number = family.variables + family.parameters
+    # Local variables, parameters, and for products the direction's components.
+    number = 2 * family.variables + family.parameters
     weights = offset(start, number)
     scale = offset(weights, family.width)
     local = offset(scale, family.width)
@@ -329,35 +330,20 @@ def _add_hessian_product(families, x, v, row_weights, workspace, target):
         if family.pairs == 0:
             continue
         inputs, weights, scale, local, out = _buffers(family, workspace)
-        pair = int64s_at(family.pair_data)
         starts = int64s_at(family.starts)
-        width = family.width
-        product = offset(out, family.pairs * width)
+        directions = family.variables + family.parameters
+        gathered = offset(local, directions * family.width)
         for block in range(family.blocks):
             first, count = starts[block], starts[block + 1] - starts[block]
-            _call_hessian(family, block, first, count, x, inputs, local, out)
+            _load_inputs(family, block, first, count, x, inputs, local)
             for j in range(family.variables):
-                along = _read(family, block, j, first, count, v, offset(local, j * width))
-                inputs[j] = address_of(along)
-                clear = offset(product, j * width)
-                for e in range(count):
-                    clear[e] = 0.0
-            for l in range(family.pairs):
-                a, b = pair[2 * l], pair[2 * l + 1]
-                curvature = offset(out, l * width)
-                _multiply_add(offset(product, a * width), curvature, floats_at(inputs[b]), count)
-                if a != b:
-                    _multiply_add(offset(product, b * width), curvature, floats_at(inputs[a]), count)
+                along = _read(family, block, j, first, count, v, offset(gathered, j * family.width))
+                inputs[directions + j] = address_of(along)
+            call_kernel(family.hessian_product, count, inputs, out)
             _load_weights(family, block, first, count, weights)
             _load_scale(family, block, first, count, row_weights, weights, scale)
             for j in range(family.variables):
-                _add(family, block, j, first, count, offset(product, j * width), scale, target)
-
-
-@njit(**_OPTIONS)
-def _multiply_add(target, a, b, count):
-    for e in range(count):
-        target[e] += a[e] * b[e]
+                _add(family, block, j, first, count, offset(out, j * family.width), scale, target)
 
 
 @njit(**_OPTIONS)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from .graphs import LEAVES, Graph, Node
 
 # Bump when what `kernel_source` prints for a graph changes: it is part of the cache key.
-SOURCE_VERSION = 4
+SOURCE_VERSION = 5
 
 # Doubles of a block's buffers (half of a 32 kB first-level cache), and elements of the longest block.
 _BUFFER = 2048
@@ -63,7 +63,7 @@ _REPEATING = frozenset({"min", "max", "sign"})
 
 
 def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
-    """Source of the module with a pattern's three kernels.
+    """Source of the module with a pattern's kernels.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
     str
         Module text: ``VARIABLES``, ``PARAMETERS``, ``GRADIENT`` (variables with a nonzero derivative),
         ``HESSIAN`` (pairs (a, b), a >= b, with a nonzero second derivative), ``CONSTANT_HESSIAN``, ``WIDTH``
-        and the functions ``value``, ``gradient`` (value first, then one output a variable) and ``hessian``
-        (one output a pair).
+        and the functions ``value``, ``gradient`` (value first, then one output a variable), ``hessian`` (one
+        output a pair) and ``hessian_product`` (whose inputs end with the direction; one output a variable).
     """
     graph = Graph()
     value = graph.extend(lines)
@@ -97,15 +97,33 @@ def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
         width=width,
         definition="\n".join(lines),
     )
-    kernels = {"value": [value], "gradient": [value, *slopes], "hessian": list(hessian.values())}
+    kernels = {
+        "value": [value],
+        "gradient": [value, *slopes],
+        "hessian": list(hessian.values()),
+        "hessian_product": _hessian_product(graph, hessian, variables, parameters),
+    }
     return "\n\n".join(
         [header, *(_function(graph, name, out, variables, width) for name, out in kernels.items())]
     )
 
 
+def _hessian_product(
+    graph: Graph, hessian: dict[tuple[int, int], Node], variables: int, parameters: int
+) -> list[Node]:
+    """The Hessian times a direction, whose components are inputs after variables and parameters."""
+    direction = [graph.parameter(parameters + a) for a in range(variables)]
+    products = [graph.constant(0.0)] * variables
+    for (a, b), node in hessian.items():
+        products[a] = graph.apply("add", products[a], graph.apply("mul", node, direction[b]))
+        if a != b:
+            products[b] = graph.apply("add", products[b], graph.apply("mul", node, direction[a]))
+    return products
+
+
 def block_doubles(variables: int, parameters: int, pairs: int) -> int:
-    """Buffers for one element of a block: weight, scale, inputs, and the largest results of a driver."""
-    return 2 + variables + parameters + max(1 + variables, pairs + variables)
+    """Buffers for one element of a block: weight, scale, inputs, direction, the largest kernel's results."""
+    return 2 + 2 * variables + parameters + max(1 + variables, pairs)
 
 
 def _function(graph: Graph, name: str, outputs: list[Node], variables: int, width: int) -> str:

@@ -65,7 +65,7 @@ class Pattern:
         return not self.hessian_pairs
 
     def address(self, kernel: str) -> int:
-        """Machine address of the kernel "value", "gradient" or "hessian", compiled at the first request."""
+        """Machine address of a kernel (see `kernel_source`), compiled at the first request."""
         with _lock:
             if kernel not in self._compiled:
                 self._compiled[kernel] = _compile(getattr(self._module, kernel))

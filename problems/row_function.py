@@ -13,7 +13,18 @@ from .families import Family, FamilyTable
 from .nlp import IndexVector, Vector
 from .sparse_patterns import merge_entries, row_products
 
-_ALL_KERNELS = ("value", "gradient", "hessian")
+# The patterns' kernels that each driver calls where no row has a group function.
+_KERNELS: dict[str, tuple[str, ...]] = {
+    "values": ("value",),
+    "total": ("value",),
+    "total_and_gradient": ("gradient",),
+    "transposed_product": ("gradient",),
+    "product": ("gradient",),
+    "jacobian": ("gradient",),
+    "add_hessian": ("hessian",),
+    "add_hessian_product": ("hessian_product",),
+    "add_group_hessian": ("value", "gradient", "hessian"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,29 +86,36 @@ class RowFunction:
                 curved[family.rows] = True
         return ~curved
 
+    @cached_property
+    def is_linear(self) -> bool:
+        """True where all rows are affine functions of x."""
+        return bool(self.linear_rows.all())
+
     def values(self, x: Vector, out: Vector) -> None:
         """F(x) into out, shape (count,)."""
-        self._call("values", ("value",), x, out)
+        self._driver("values")(x, out)
 
     def total(self, x: Vector) -> float:
         """Sum of F(x)."""
-        return float(self._call("total", ("value",), x))
+        value: float = self._driver("total")(x)
+        return value
 
     def total_and_gradient(self, x: Vector, out: Vector) -> float:
         """Sum of F(x); its gradient into out, shape (n,)."""
-        return float(self._call("total_and_gradient", ("value", "gradient"), x, out))
+        value: float = self._driver("total_and_gradient")(x, out)
+        return value
 
     def transposed_product(self, x: Vector, w: Vector, out: Vector) -> None:
         """F'(x)' w into out, shape (n,)."""
-        self._call("transposed_product", ("value", "gradient"), x, w, out)
+        self._driver("transposed_product")(x, w, out)
 
     def product(self, x: Vector, v: Vector, out: Vector) -> None:
         """F'(x) v into out, shape (count,)."""
-        self._call("product", ("value", "gradient"), x, v, out)
+        self._driver("product")(x, v, out)
 
     def add_hessian_product(self, x: Vector, v: Vector, w: Vector, out: Vector) -> None:
         """(Hessian of w'F) v added to out, shape (n,)."""
-        self._call("add_hessian_product", _ALL_KERNELS, x, v, w, out)
+        self._driver("add_hessian_product")(x, v, w, out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         """(indptr, indices) of F'(x) in CSR form."""
@@ -105,8 +123,7 @@ class RowFunction:
 
     def jacobian(self, x: Vector, out: Vector) -> None:
         """Values of F'(x) into out, in the order of `jacobian_structure`."""
-        indptr, _, terms = self._jacobian
-        self._call("jacobian", ("value", "gradient"), x, indptr, out, terms=terms)
+        self._driver("jacobian")(x, self._jacobian[0], out)
 
     def hessian_entries(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Coordinates (row >= column), in pieces, of everything that adds to the Hessian of w'F."""
@@ -138,14 +155,9 @@ class RowFunction:
 
     def add_hessian(self, x: Vector, w: Vector, out: Vector) -> None:
         """Values of the Hessian of w'F added to out, at the places given to `place_hessian`."""
-        if self._hessian_terms is None:
-            raise RuntimeError("place_hessian must be called before add_hessian")
-        kernels = _ALL_KERNELS if self.groups else ("hessian",)
-        self._call("add_hessian", kernels, x, w, out, terms=self._hessian_terms)
-        if self._curved.size:
-            indptr, _, terms = self._jacobian
-            positions = self._group_positions
-            self._call("add_group_hessian", kernels, x, w, indptr, positions, out, terms=terms)
+        self._driver("add_hessian")(x, w, out)
+        if self.groups and self._curved.size:
+            self._driver("add_group_hessian")(x, w, self._jacobian[0], self._group_positions, out)
 
     @cached_property
     def _curved(self) -> np.ndarray:
@@ -187,21 +199,26 @@ class RowFunction:
         self._keep.append(array)
         return int(array.ctypes.data)
 
-    def _call(
-        self, driver: str, kernels: tuple[str, ...], *arguments: Any, terms: FamilyTable | None = None
-    ) -> Any:
-        call = self._drivers.get(driver)
-        if call is None:
-            call = self._drivers[driver] = self._prepare(driver, kernels, terms or self._terms)
-        return call(*arguments)
+    def _driver(self, name: str) -> Callable[..., Any]:
+        """A driver with its records bound, and the kernels that it calls compiled."""
+        driver = self._drivers.get(name)
+        if driver is None:
+            driver = self._drivers[name] = self._bound(name)
+        return driver
 
-    def _prepare(self, driver: str, kernels: tuple[str, ...], terms: FamilyTable) -> Callable[..., Any]:
-        """The driver with its records bound, and the kernels that it calls compiled."""
+    def _bound(self, name: str) -> Callable[..., Any]:
         from . import family_kernels
 
-        for kernel in kernels:
+        terms = self._terms
+        if name in ("jacobian", "add_group_hessian"):
+            terms = self._jacobian[2]
+        elif name == "add_hessian":
+            if self._hessian_terms is None:
+                raise RuntimeError("place_hessian must be called before add_hessian")
+            terms = self._hessian_terms
+        for kernel in (_KERNELS["add_group_hessian"] if self.groups else ()) + _KERNELS[name]:
             terms.require(kernel)
             self._groups.require(kernel)
         addresses = [self._rows.ctypes.data, terms.records.ctypes.data, terms.records.size]
         plan = np.array([*addresses, self._groups.records.ctypes.data, self._groups.records.size])
-        return partial(getattr(family_kernels, driver), plan)
+        return partial(getattr(family_kernels, name), plan)

@@ -46,8 +46,10 @@ class TermProblem(NLP):
         return self._objective.total(_vector(x, self.n, "x"))
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
-        """Grad f(x), shape (n,)."""
-        return self.objective_and_gradient(x, out)[1]
+        """Gradient of f at x, shape (n,)."""
+        out = _target(out, self.n)
+        self._objective.total_and_gradient(_vector(x, self.n, "x"), out)
+        return out
 
     def objective_and_gradient(self, x: Vector, out: Vector | None = None) -> tuple[float, Vector]:
         """f(x) and grad f(x) in one pass."""
@@ -80,10 +82,10 @@ class TermProblem(NLP):
         """Values of the lower triangle of the Hessian of ``sigma f + y'c``."""
         out = _target(out, self._hessian_pattern[1].size)
         x = _vector(x, self.n, "x")
-        out[:] = 0.0
+        out.fill(0.0)
         if sigma != 0.0:
             self._objective.add_hessian(x, self._unit if sigma == 1.0 else sigma * self._unit, out)
-        if y is not None and self.m:
+        if y is not None and not self._constraints.is_linear:
             self._constraints.add_hessian(x, _vector(y, self.m, "y"), out)
         return out
 
@@ -93,10 +95,10 @@ class TermProblem(NLP):
         """Hessian of ``sigma f + y'c`` times v, shape (n,), without forming it."""
         out = _target(out, self.n)
         x, v = _vector(x, self.n, "x"), _vector(v, self.n, "v")
-        out[:] = 0.0
+        out.fill(0.0)
         if sigma != 0.0:
             self._objective.add_hessian_product(x, v, self._unit if sigma == 1.0 else sigma * self._unit, out)
-        if y is not None and self.m:
+        if y is not None and not self._constraints.is_linear:
             self._constraints.add_hessian_product(x, v, _vector(y, self.m, "y"), out)
         return out
 
@@ -124,11 +126,24 @@ class TermProblem(NLP):
         return indptr, indices
 
 
+_DOUBLE = np.dtype(np.float64)
+
+
+def _fits(array: Any, size: int) -> bool:
+    """True for what the drivers take as it is: contiguous, aligned, writable doubles of this length."""
+    return (
+        array.__class__ is np.ndarray
+        and array.dtype is _DOUBLE
+        and array.shape == (size,)
+        and array.flags.carray
+    )
+
+
 def _vector(array: Vector, size: int, name: str) -> Vector:
     """The array as the drivers need it; they trust the length, so it is checked here."""
-    vector = np.ascontiguousarray(array, dtype=np.float64)
-    if not vector.flags.writeable:
-        vector = vector.copy()  # the drivers' signatures know writable arrays only
+    if _fits(array, size):
+        return array
+    vector = np.require(array, np.float64, ["C", "A", "W", "O"])
     if vector.shape != (size,):
         raise ValueError(f"{name} has shape {np.shape(array)}; ({size},) is wanted")
     return vector
@@ -137,7 +152,7 @@ def _vector(array: Vector, size: int, name: str) -> Vector:
 def _target(out: Vector | None, size: int) -> Vector:
     if out is None:
         return np.empty(size)
-    if out.shape != (size,) or out.dtype != np.float64 or not out.flags.c_contiguous:
+    if not _fits(out, size):
         raise ValueError(
             f"out must be a contiguous float64 array of shape ({size},), not {out.dtype} {out.shape}"
         )

@@ -63,8 +63,8 @@ def test_width_keeps_the_buffers_small():
         np.arange(12 * 4000, dtype=np.int32).reshape(12, 4000),
         np.zeros(4000, np.int32),
     )
-    assert family.pattern.width * (2 + 12 + 78 + 12) <= 2048
-    assert FamilyTable([family]).workspace == family.workspace <= 2048 + 12
+    assert family.pattern.width * (2 + 2 * 12 + 78) <= 2048
+    assert FamilyTable([family]).workspace == family.workspace <= 2048 + 2 * 12
 
 
 @settings(max_examples=50, deadline=None)

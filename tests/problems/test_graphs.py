@@ -43,7 +43,8 @@ def kernels(fun, variables=3, parameters=0):
 
 
 def outputs(module, kernel, x):
-    count = {"value": 1, "gradient": 1 + module.VARIABLES, "hessian": len(module.HESSIAN)}[kernel]
+    k = module.VARIABLES
+    count = {"value": 1, "gradient": 1 + k, "hessian": len(module.HESSIAN), "hessian_product": k}[kernel]
     out = np.zeros(count * module.WIDTH)
     getattr(module, kernel)(1, np.array(x, dtype=float)[:, None], out)
     return out[:: module.WIDTH]
