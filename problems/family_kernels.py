@@ -130,19 +130,13 @@ def _scatter(target, values, scale, base, stride, table, first, count):
             target[position[first + e]] += scale[e] * values[e]
 
 
-@njit(**_OPTIONS)
+@njit(fastmath={"reassoc", "nsz"}, **_OPTIONS)
 def _dot(a, b, count):
-    """Inner product in four independent sums: one sum would wait for each addition."""
-    s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-    whole = count - count % 4
-    for e in range(0, whole, 4):
-        s0 += a[e] * b[e]
-        s1 += a[e + 1] * b[e + 1]
-        s2 += a[e + 2] * b[e + 2]
-        s3 += a[e + 3] * b[e + 3]
-    for e in range(whole, count):
-        s0 += a[e] * b[e]
-    return (s0 + s1) + (s2 + s3)
+    """Inner product; the compiler may split the sum, which otherwise waits for each addition."""
+    total = 0.0
+    for e in range(count):
+        total += a[e] * b[e]
+    return total
 
 
 @njit(**_OPTIONS)

@@ -201,10 +201,9 @@ class RowFunction:
 
     def _driver(self, name: str) -> Callable[..., Any]:
         """A driver with its records bound, and the kernels that it calls compiled."""
-        driver = self._drivers.get(name)
-        if driver is None:
-            driver = self._drivers[name] = self._bound(name)
-        return driver
+        if name not in self._drivers:
+            self._drivers[name] = self._bound(name)
+        return self._drivers[name]
 
     def _bound(self, name: str) -> Callable[..., Any]:
         from . import family_kernels

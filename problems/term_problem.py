@@ -80,7 +80,7 @@ class TermProblem(NLP):
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
         """Values of the lower triangle of the Hessian of ``sigma f + y'c``."""
-        out = _target(out, self._hessian_pattern[1].size)
+        out = _target(out, len(self._hessian_pattern[1]))
         x = _vector(x, self.n, "x")
         out.fill(0.0)
         if sigma != 0.0:
@@ -126,15 +126,16 @@ class TermProblem(NLP):
         return indptr, indices
 
 
-_DOUBLE = np.dtype(np.float64)
+_ARRAY, _DOUBLE = np.ndarray, np.dtype(np.float64)
 
 
 def _fits(array: Any, size: int) -> bool:
     """True for what the drivers take as it is: contiguous, aligned, writable doubles of this length."""
     return (
-        array.__class__ is np.ndarray
+        array.__class__ is _ARRAY
         and array.dtype is _DOUBLE
-        and array.shape == (size,)
+        and array.size == size
+        and array.ndim == 1
         and array.flags.carray
     )
 
