@@ -75,18 +75,19 @@ def bound_multiplier_steps(iterate: Iterate, dw: Vector, mu: float) -> tuple[Vec
     return dzl, dzu
 
 
-def largest_step(values: Vector, step: Vector, tau: float) -> float:
-    """Largest alpha in (0, 1] with ``values + alpha step >= (1 - tau) values`` for positive values."""
+def largest_step(values: Vector, step: Vector, tau: float, longest: float = 1.0) -> float:
+    """Largest alpha up to ``longest`` with ``values + alpha step >= (1 - tau) values``, for values > 0."""
     shrink = float((-step / values).max(initial=0.0))
-    return 1.0 if shrink <= tau else tau / shrink
+    return longest if longest * shrink <= tau else tau / shrink
 
 
-def primal_step_limit(iterate: Iterate, dw: Vector, tau: float) -> float:
+def primal_step_limit(iterate: Iterate, dw: Vector, tau: float, longest: float = 1.0) -> float:
     """Fraction-to-the-boundary rule for w."""
     if iterate.bounds.count == 0:
-        return 1.0
+        return longest
     gap_lower, gap_upper = iterate.gaps
-    return min(largest_step(gap_lower, dw, tau), largest_step(gap_upper, -dw, tau))
+    limit = largest_step(gap_lower, dw, tau, longest)
+    return largest_step(gap_upper, -dw, tau, limit)
 
 
 def dual_step_limit(iterate: Iterate, dzl: Vector, dzu: Vector, tau: float) -> float:

@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from ...problems.nlp import Vector
-from .barrier import BarrierRule, dual_step_limit, primal_step_limit, safeguarded
+from .barrier import BarrierRule, bound_multiplier_steps, dual_step_limit, primal_step_limit, safeguarded
 from .form import Form, Point
 from .iterate import Bounds, Iterate
 from .kkt import LinearSolver
@@ -175,6 +175,8 @@ class BarrierIteration:
         y = old.y + alpha * d.dy
         zl, zu, alpha_dual = old.zl, old.zu, alpha
         if self.bounds.count:
+            if alpha > 1.0:
+                d.dzl, d.dzu = bound_multiplier_steps(old, alpha * d.dw, self.mu)
             alpha_dual = dual_step_limit(old, d.dzl, d.dzu, tau)
             gap_lower, gap_upper = self.bounds.gaps(accepted.point.w)
             zl = safeguarded(zl + alpha_dual * d.dzl, gap_lower, self.bounds.present_lower, self.mu)

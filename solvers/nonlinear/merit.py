@@ -40,10 +40,14 @@ class MeritRule:
         Beyond this the merit function says more about rounding than about progress.
     armijo : float
         Share of the predicted decrease that must be reached.
+    balance : float
+        Largest share of the term of eta2 in the predicted decrease, see `Slopes.balanced`.
     shrink : float
         Factor between trial step lengths.
     smallest_step : float
         Shortest step length tried.
+    longest_step : float
+        Longest multiple of a regularised Newton step tried.
     """
 
     eta1: float = 1.0
@@ -51,8 +55,10 @@ class MeritRule:
     growth: float = 1.5
     largest_eta1: float = 1e12
     armijo: float = 1e-4
+    balance: float = 0.1
     shrink: float = 0.5
     smallest_step: float = 1e-8
+    longest_step: float = 1024.0
 
 
 @dataclass(slots=True)
@@ -67,6 +73,15 @@ class Slopes:
     def total(self, eta1: float, eta2: float) -> float:
         """Directional derivative of M."""
         return self.lagrangian + eta1 * self.feasibility + eta2 * self.stationarity
+
+    def balanced(self, eta2: float, share: float) -> float:
+        """Eta2 lowered so that the norm of the gradient makes up at most this share of the decrease of M.
+
+        eta2 has the unit of an inverse curvature: for stiff problems the value that suits others would turn M
+        into the norm of the gradient, which grows along most ways to a minimiser.
+        """
+        first = abs(self.lagrangian + self.feasibility)
+        return min(eta2, share * first / max(abs(self.stationarity), 1e-300))
 
     def descends(self, eta1: float, eta2: float) -> bool:
         """The descent test of the paper: derivative at most -(eta2/2)||(S gL, C)||^2."""

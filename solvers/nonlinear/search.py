@@ -71,26 +71,69 @@ class ExactMeritSearch:
         rule, form = self.rule, iterate.form
         scale = affine_scaling(iterate)
         slopes = merit_slopes(iterate, system.hessian, mu, scale, direction.dw, direction.dy)
+        self.eta2 = slopes.balanced(self.eta2, rule.balance) if form.m else 0.0
         while not slopes.descends(self.eta1, self.eta2):
             self.eta1 *= rule.growth**2
             self.eta2 /= rule.growth
             if not self.eta1 <= rule.largest_eta1:
                 return None
-        slope = slopes.total(self.eta1, self.eta2)
-        start = merit_value(iterate.bounds, iterate, mu, scale, self.eta1, self.eta2)
+        line = _MeritLine(iterate, direction, mu, scale, self.eta1, self.eta2)
+        found = self._backtrack(line, slopes.total(self.eta1, self.eta2), limit)
+        if found is None:
+            return None
+        if system.delta_w > 0.0 and found[0] == limit == 1.0:
+            found = self._expand(line, found)
+        return Accepted(found[1], found[0], direction, "m")
+
+    def _backtrack(self, line: _MeritLine, slope: float, limit: float) -> _Trial | None:
+        """Armijo backtracking with a floor for rounding."""
+        rule, start = self.rule, line.start
         noise = 10.0 * EPSILON * abs(start)
         alpha = limit
-        smallest = rule.smallest_step * limit
-        while alpha > smallest:
-            point = trial_point(iterate, direction.dw, alpha)
-            if point is not None and form.differentiate(point):
-                y = iterate.y + alpha * direction.dy
-                trial = Iterate(form, iterate.bounds, point, y, iterate.zl, iterate.zu)
-                value = merit_value(iterate.bounds, trial, mu, scale, self.eta1, self.eta2)
-                if value <= start + rule.armijo * alpha * slope + noise or -alpha * slope <= noise:
-                    return Accepted(point, alpha, direction, "m")
+        while alpha > rule.smallest_step * limit:
+            trial = line.at(alpha)
+            if trial is not None and (
+                trial[2] <= start + rule.armijo * alpha * slope + noise or -alpha * slope <= noise
+            ):
+                return trial
             alpha *= rule.shrink
         return None
+
+    def _expand(self, line: _MeritLine, found: _Trial) -> _Trial:
+        """Double a full step of a regularised system while that pays: its length is the regularisation's."""
+        longest = primal_step_limit(line.iterate, line.direction.dw, 0.99, self.rule.longest_step)
+        while 2.0 * found[0] <= longest:
+            trial = line.at(2.0 * found[0])
+            # Less than the decrease per length so far means that the curvature is beginning to count.
+            if trial is None or trial[2] - found[2] > 0.5 * (found[2] - line.start):
+                break
+            found = trial
+        return found
+
+
+_Trial = tuple[float, Point, float]
+"""Step length, differentiated point, merit function."""
+
+
+class _MeritLine:
+    """The merit function along one direction."""
+
+    def __init__(
+        self, iterate: Iterate, direction: Direction, mu: float, scale: Vector, eta1: float, eta2: float
+    ) -> None:
+        self.iterate, self.direction = iterate, direction
+        self._parameters = mu, scale, eta1, eta2
+        self.start = merit_value(iterate.bounds, iterate, *self._parameters)
+
+    def at(self, alpha: float) -> _Trial | None:
+        """The trial of this length; None where functions or derivatives are not finite."""
+        origin, d = self.iterate, self.direction
+        point = trial_point(origin, d.dw, alpha)
+        if point is None or not origin.form.differentiate(point):
+            return None
+        trial = Iterate(origin.form, origin.bounds, point, origin.y + alpha * d.dy, origin.zl, origin.zu)
+        value = merit_value(origin.bounds, trial, *self._parameters)
+        return (alpha, point, value) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
