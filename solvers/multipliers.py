@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from scipy.sparse import csr_array, diags_array, vstack
-from scipy.sparse.linalg import lsmr
+from scipy.sparse import block_array, csr_array, diags_array, eye_array, vstack
+from scipy.sparse.linalg import lsmr, splu
 
 from ..problems.nlp import Vector
 
@@ -21,8 +23,19 @@ NARROW = 1e-6
 DENSE_LIMIT = 400
 """Up to so many constraints and variables the estimate is found by an active-set method, exactly."""
 
-LSMR_BUDGET = 600
-"""LSMR iterations spent on one estimate of a large problem, two products with the Jacobian each."""
+MAX_PROJECTED_STEPS = 10
+
+LSMR_STEPS = 100
+"""Iterations of LSMR per step; where they do not do, and the size allows it, a factorisation follows."""
+
+DIRECT_LIMIT = 60_000
+"""Up to so many constraints and variables together a sparse factorisation takes a few seconds at the most."""
+
+PROXIMAL = 1e-10
+"""Share of the square of a step, in columns of length one, that is added for dependent columns."""
+
+NEGLIGIBLE = 1e-12
+"""Residual at which an estimate is good enough for any tolerance."""
 
 
 def estimate_multipliers(
@@ -53,7 +66,8 @@ def estimate_multipliers(
     Notes
     -----
     Small problems: non-negative least squares (Lawson & Hanson, 1974), then ordinary least squares on the
-    multipliers that it leaves positive. Large ones: z eliminated, projected Newton steps by LSMR.
+    multipliers that it leaves positive. Large ones: z eliminated, projected Newton steps by LSMR or by a
+    sparse factorisation.
     """
     if jacobian.shape[0] == 0:
         return np.zeros(0)
@@ -65,8 +79,7 @@ def estimate_multipliers(
         if small:
             y = _dense_estimate(gradient, matrix, row_gaps, bound_gaps, row_price, bound_price)
         else:
-            newton = _ProjectedNewton(gradient, matrix, row_gaps, bound_gaps, row_price, bound_price)
-            y = newton.solve(y, LSMR_BUDGET // 2)
+            y = _ProjectedNewton(gradient, matrix, row_gaps, bound_gaps, row_price, bound_price).solve(y)
         row_price = scale / np.maximum(1.0, abs(y))
         bound_price = scale / np.maximum(1.0, abs(gradient + jacobian.T @ y))
     return y
@@ -142,7 +155,7 @@ class _ProjectedNewton:
         row_price: Vector,
         bound_price: Vector,
     ) -> None:
-        self.gradient, self.transposed = gradient, transposed
+        self.gradient, self.transposed, self.direct = gradient, transposed, False
         below, above = row_gaps
         gap = np.minimum(below, above)
         equations, far = np.maximum(below, above) <= NARROW, gap > NEAR
@@ -165,13 +178,11 @@ class _ProjectedNewton:
         residual, kept = self._residual(y)
         return float(residual @ (kept * residual) + np.sum((self.gap * y) ** 2))
 
-    def solve(self, y: Vector, budget: int) -> Vector:
-        """From a start with the right signs, with so many iterations of LSMR at the most."""
+    def solve(self, y: Vector) -> Vector:
+        """From a start with the right signs."""
         value = self.cost(y)
-        while budget > 0:
-            point, spent = self._newton_point(y, budget)
-            budget -= max(spent, 1)
-            step, t, trial = point - y, 1.0, y
+        for _ in range(MAX_PROJECTED_STEPS):
+            step, t, trial = self._newton_step(y), 1.0, y
             new = np.inf
             while new > value and t > 1e-6:
                 trial = np.clip(y + t * step, self.low, self.high)
@@ -179,36 +190,64 @@ class _ProjectedNewton:
                 t *= 0.25
             if not new < value:
                 break
-            finished = value - new <= 1e-14 * value
+            finished = value - new <= 1e-6 * value or new <= NEGLIGIBLE**2
             y, value = trial, new
             if finished:
                 break
         return y
 
-    def _newton_point(self, y: Vector, budget: int) -> tuple[Vector, int]:
-        """Minimiser of the quadratic around y over the multipliers that may move; iterations spent."""
+    def _newton_step(self, y: Vector) -> Vector:
+        """To the minimiser of the quadratic around y over the multipliers that may move."""
         residual, kept = self._residual(y)
         slope = self.transposed.T @ (kept * residual) + self.gap**2 * y
         held = ((y <= self.low) & (slope >= 0.0)) | ((y >= self.high) & (slope <= 0.0))
         free = np.flatnonzero(~held)
-        point = np.where(held, y, 0.0)
-        if free.size == 0:
-            return point, 0
-        root = np.sqrt(kept)
-        system = vstack(
-            [diags_array(root) @ self.transposed[:, free], diags_array(self.gap[free])], format="csr"
-        )
-        norms = np.sqrt(np.asarray(system.power(2).sum(axis=0)).ravel())
-        norms[norms == 0.0] = 1.0
-        right = np.concatenate([-root * (self.gradient + self.transposed @ point), np.zeros(free.size)])
-        solution, _, spent = lsmr(
-            system @ diags_array(1.0 / norms),
-            right,
-            atol=1e-13,
-            btol=1e-13,
-            conlim=0.0,
-            maxiter=budget,
-            x0=norms * y[free],
-        )[:3]
-        point[free] = solution / norms
-        return point, int(spent)
+        step = np.zeros_like(y)
+        if free.size:
+            columns = self.transposed[:, free]
+            norms = np.sqrt(np.asarray(columns.power(2).sum(axis=0)).ravel() + self.gap[free] ** 2)
+            norms[norms == 0.0] = 1.0
+            columns = columns @ diags_array(1.0 / norms)
+            system = _LeastSquaresStep(columns, kept, residual, self.gap[free] / norms, norms * y[free])
+            self.direct = self.direct and sum(columns.shape) <= DIRECT_LIMIT
+            if not self.direct:
+                scaled, converged = system.by_lsmr()
+                self.direct = not converged and sum(columns.shape) <= DIRECT_LIMIT
+            if self.direct:
+                scaled = system.by_factorisation()
+            step[free] = scaled / norms
+        return step
+
+
+@dataclass(frozen=True)
+class _LeastSquaresStep:
+    """Minimise ``sum kept (residual + columns p)^2 + sum (gap (y + p))^2`` over p."""
+
+    columns: csr_array
+    kept: Vector
+    residual: Vector
+    gap: Vector
+    y: Vector
+
+    def by_lsmr(self) -> tuple[Vector, bool]:
+        """By LSMR, and whether it came to an end within its iterations."""
+        root = np.sqrt(self.kept)
+        system = vstack([diags_array(root) @ self.columns, diags_array(self.gap)], format="csr")
+        right = np.concatenate([-root * self.residual, -self.gap * self.y])
+        solution, reason = lsmr(system, right, atol=1e-13, btol=1e-13, conlim=0.0, maxiter=LSMR_STEPS)[:2]
+        return np.asarray(solution, dtype=np.float64), reason != 7
+
+    def by_factorisation(self) -> Vector:
+        """By a sparse LU of the augmented system, with a proximal term against dependent columns."""
+        n, m = self.columns.shape
+        weighted = diags_array(self.kept) @ self.columns
+        corner = diags_array(self.gap**2 + PROXIMAL)
+        system = block_array([[eye_array(n), -weighted], [self.columns.T, corner]], format="csc")
+        right = np.concatenate([self.kept * self.residual, -(self.gap**2) * self.y])
+        try:
+            factors = splu(system, permc_spec="COLAMD", diag_pivot_thresh=0.01)
+        except RuntimeError:  # singular to working precision
+            return np.zeros(m)
+        solution = factors.solve(right)
+        solution += factors.solve(right - system @ solution)
+        return np.asarray(solution[n:], dtype=np.float64)

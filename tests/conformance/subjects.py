@@ -86,7 +86,7 @@ class ScipyMethod:
         if self.hessian:
             call["hess"] = problem.hessian
         if bounded:
-            call["bounds"] = Bounds(problem.lb, problem.ub, keep_feasible=True)
+            call["bounds"] = Bounds(problem.lb, problem.ub)
         if problem.m:
             second = {"hess": lambda x, v: problem.hessian(x, v, 0.0)} if self.hessian else {}
             jacobian = (lambda x: problem.jacobian(x).toarray()) if self.gradient else "2-point"
