@@ -20,7 +20,9 @@ def plain_rosen(x):
 
 
 @METHODS
-@pytest.mark.parametrize("jac", [None, "2-point", "3-point", "cs", rosen_der], ids=["none", "2-point", "3-point", "cs", "callable"])
+@pytest.mark.parametrize(
+    "jac", [None, "2-point", "3-point", "cs", rosen_der], ids=["none", "2-point", "3-point", "cs", "callable"]
+)
 def test_every_source_of_gradients_leads_to_the_minimiser(method, jac):
     result = karush.minimize(rosen, [-1.2, 1.0], jac=jac, method=method)
     assert result.success
