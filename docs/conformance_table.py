@@ -32,8 +32,8 @@ of these promises scipy never made: the table says what to expect, not who is to
 
 karush's successes are judged at a tolerance of 1e-8 by the certificate, scipy's at 1e-4; all were run with
 `tol=1e-8`. Where a method raises, that counts once, under the promises to solve and to survive.
-trust-constr keeps within bounds only with `Bounds(keep_feasible=True)`, and then refuses starts on or beyond a
-bound; it was left at its default.
+trust-constr keeps within bounds only with `Bounds(keep_feasible=True)`, and then refuses starts on or beyond
+a bound; it was left at its default.
 """
 
 

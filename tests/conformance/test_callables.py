@@ -24,9 +24,12 @@ def plain_rosen(x):
     "jac", [None, "2-point", "3-point", "cs", rosen_der], ids=["none", "2-point", "3-point", "cs", "callable"]
 )
 def test_every_source_of_gradients_leads_to_the_minimiser(method, jac):
-    result = karush.minimize(rosen, [-1.2, 1.0], jac=jac, method=method)
+    # Forward differences err by 1e-8 times the curvature, which is 1e3 here.
+    result = karush.minimize(
+        rosen, [-1.2, 1.0], jac=jac, method=method, tol=1e-4 if jac == "2-point" else None
+    )
     assert result.success
-    np.testing.assert_allclose(result.x, [1.0, 1.0], atol=1e-4)
+    np.testing.assert_allclose(result.x, [1.0, 1.0], atol=1e-3 if jac == "2-point" else 1e-5)
 
 
 @METHODS
