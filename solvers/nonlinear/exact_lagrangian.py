@@ -9,7 +9,10 @@ sketching one, and extended to bounds and inequalities by a primal-dual barrier.
    it is accepted when its residual is small, and solved with more regularisation otherwise;
 3. penalty parameters eta1, eta2 moved until the direction descends on the exact merit function;
 4. Armijo backtracking: x and the multipliers move together;
-5. where no step is acceptable: the next strategy (filter search, restoration of feasibility).
+5. where no step is acceptable, or steps crawl: the next strategy of this table.
+
+Strategies, in turn: the exact merit function; the filter; restoration of feasibility, which may end the run
+with a stationary point of the violation; once more from the start with the filter alone.
 """
 
 from __future__ import annotations
@@ -38,6 +41,9 @@ Globalisation = Literal["auto", "exact-merit", "filter"]
 UNBOUNDED = -1e20
 """Objective below which a feasible run counts as unbounded."""
 
+ACCEPTABLE = 1e-6
+"""Error up to which a run that cannot go on has status ACCEPTABLE."""
+
 SHARPEST = 1e-13
 """The scaled tolerance is not tightened beyond this to reach the tolerance on the original problem."""
 
@@ -52,8 +58,7 @@ class ExactState:
     restoration: RestorationPhase | None = None
     status: Status | None = None
     restorations: int = 0
-    small_steps: int = 0
-    close: int = 0
+    begun_again: bool = False
     view: OriginalView = field(init=False)
 
     def __post_init__(self) -> None:
@@ -170,14 +175,23 @@ class ExactLagrangian:
         """Scale, push the start inside, estimate the multipliers."""
         with np.errstate(all="ignore"):
             form = SlackForm(evaluator, self.scale, slack_relaxation=0.1 * self.tol)
-            main = BarrierIteration(
-                form, self._searches(), self.tol, self.barrier, self.regularisation, self.linear_solver
-            )
-            point = form.evaluate(form.start)
-            if point.finite and form.differentiate(point):
-                main.start(point, None, None, None, self.mu)
+            main = self._iteration(form, self._searches())
+            if self._begin(form, main):
                 return ExactState(form, main, negligible=0.1 * self.tol)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
+
+    def _iteration(self, form: SlackForm, searches: list[Search]) -> BarrierIteration:
+        return BarrierIteration(
+            form, searches, self.tol, self.barrier, self.regularisation, self.linear_solver
+        )
+
+    def _begin(self, form: SlackForm, main: BarrierIteration) -> bool:
+        """Put the iteration at the start; False where functions or derivatives are not finite there."""
+        point = form.evaluate(form.start)
+        if not (point.finite and form.differentiate(point)):
+            return False
+        main.start(point, None, None, None, self.mu)
+        return True
 
     def _searches(self) -> list[Search]:
         searches: dict[str, list[Search]] = {
@@ -204,7 +218,7 @@ class ExactLagrangian:
         main = state.main
         if main.iterate.infeasibility <= 1e-2 * self.tol or state.restorations >= 50:
             failed = outcome is Outcome.NO_DIRECTION
-            state.status = Status.NUMERICAL_FAILURE if failed else Status.STALLED
+            self._give_up(state, Status.NUMERICAL_FAILURE if failed else Status.STALLED)
             return
         state.restorations += 1
         search = main.searches[0]
@@ -222,7 +236,21 @@ class ExactLagrangian:
         if verdict is Verdict.RESTORED and phase.hand_back():
             return
         phase.hand_back()
-        state.status = Status.INFEASIBLE if verdict is Verdict.INFEASIBLE else Status.STALLED
+        if verdict is Verdict.INFEASIBLE:
+            state.status = Status.INFEASIBLE
+        else:
+            self._give_up(state, Status.STALLED)
+
+    def _give_up(self, state: ExactState, status: Status) -> None:
+        """The last strategy: once more from the start, with the filter alone; then the status stands."""
+        state.refresh()
+        if self.globalisation == "auto" and not state.begun_again and state.optimality > ACCEPTABLE:
+            state.begun_again = True
+            main = self._iteration(state.form, [FilterSearch(self.filter)])
+            if self._begin(state.form, main):
+                state.main, state.restorations = main, 0
+                return
+        state.status = status
 
     def check(self, evaluator: Evaluator, state: ExactState) -> Status | None:
         """Converged on the original problem, infeasible, unbounded, or out of ideas."""
@@ -231,7 +259,7 @@ class ExactLagrangian:
         if state.optimality <= self.tol:
             return Status.CONVERGED
         if state.status is not None:
-            return Status.ACCEPTABLE if state.optimality <= 1e-6 else state.status
+            return Status.ACCEPTABLE if state.optimality <= ACCEPTABLE else state.status
         if state.f < UNBOUNDED and state.violation <= self.tol:
             return Status.UNBOUNDED
         return self._sharpen(state)
@@ -241,6 +269,6 @@ class ExactLagrangian:
         main = state.main
         if main.error <= main.tol:
             if main.tol <= SHARPEST:
-                return Status.ACCEPTABLE if state.optimality <= 1e-6 else Status.STALLED
+                return Status.ACCEPTABLE if state.optimality <= ACCEPTABLE else Status.STALLED
             main.tol = max(0.1 * main.tol, SHARPEST)
         return None
