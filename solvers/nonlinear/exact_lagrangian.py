@@ -217,6 +217,8 @@ class ExactLagrangian:
         """No step was found: restore feasibility where there is any to gain, otherwise give up."""
         main = state.main
         if main.iterate.infeasibility <= 1e-2 * self.tol or state.restorations >= 50:
+            if outcome is Outcome.CRAWLING:
+                return  # short steps are better than none
             failed = outcome is Outcome.NO_DIRECTION
             self._give_up(state, Status.NUMERICAL_FAILURE if failed else Status.STALLED)
             return

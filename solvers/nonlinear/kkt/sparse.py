@@ -10,15 +10,18 @@ from ....problems.nlp import IndexVector, Vector
 from .protocol import Inertia, KKTPattern
 from .refinement import refine
 
-TINY = 1e-14
-"""Pivots of feral's equilibrated matrix below this share of the largest one count as zero."""
+SUSPICIOUS = 1e-14
+"""Pivots of feral's equilibrated matrix below this share of the largest one are looked into."""
+
+LOST = 1e-2
+"""Error of a known solution above which a suspicious pivot stands for a zero eigenvalue."""
 
 
 class SparseKKT:
     """K in lower-triangular CSC form behind ``feral.Solver``.
 
-    An exactly singular matrix is reported by feral as factorised, with a zero count that can be wrong; so the
-    smallest pivot is looked at as well.
+    An exactly singular matrix is reported by feral as factorised, with a zero count that can be wrong; so
+    where the smallest pivot is suspicious, a system with a known solution is solved as well.
 
     Parameters
     ----------
@@ -70,9 +73,19 @@ class SparseKKT:
         counted = self._solver.inertia
         positive, negative, zero = int(counted.n_pos), int(counted.n_neg), int(counted.n_zero)
         smallest, largest = self._solver.min_pivot_magnitude, self._solver.max_pivot_magnitude
-        if zero == 0 and smallest is not None and smallest <= TINY * float(largest or 1.0):
+        suspicious = smallest is not None and smallest <= SUSPICIOUS * float(largest or 1.0)
+        if zero == 0 and suspicious and self._lost_a_solution():
             return Inertia(positive - 1, negative, 1)
         return Inertia(positive, negative, zero)
+
+    def _lost_a_solution(self) -> bool:
+        """Whether a known solution is not recovered: a null vector has been mixed in.
+
+        The graded matrices of a barrier method have tiny pivots too, but solve accurately.
+        """
+        known = np.ones(self.pattern.order)
+        error = np.abs(self._backsolve(self.multiply(known)) - known).max(initial=0.0)
+        return not error <= LOST
 
     def solve(self, rhs: Vector) -> tuple[Vector, float]:
         """Refined solution and its relative residual; see `KKTSolver.solve`."""
