@@ -64,7 +64,8 @@ ROWS = np.dtype(
 
 _FLOAT = types.Array(types.float64, 1, "C")
 _INT = types.Array(types.int64, 1, "C")
-# Drivers that every solve calls have signatures; the others are compiled (and cached) when first called.
+# Drivers that every solve calls have signatures; the others are compiled (and cached) when first called. All
+# are in one file: numba's cache would not notice a change in a function that comes from another.
 _OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
@@ -341,17 +342,8 @@ def _add_hessian_product(families, x, v, row_weights, workspace, target):
 
 
 @njit(**_OPTIONS)
-def _arguments(rows, terms, x, workspace):
-    """The group arguments a = sum of terms + linear part - constant."""
-    a = np.zeros(rows.count)
-    target = data_of(a)
-    _add_values(terms, x, workspace, target)
-    _add_linear(rows, x, target)
-    return a
-
-
-@njit(**_OPTIONS)
 def _add_linear(rows, x, target):
+    """target[row] += coefficient * x[column], less the constants."""
     row, column = int32s_at(rows.linear_row), int32s_at(rows.linear_column)
     value = floats_at(rows.linear_value)
     for l in range(rows.linear):
@@ -371,10 +363,121 @@ def _add_linear_transposed(rows, row_weights, target):
 
 
 @njit(**_OPTIONS)
-def _apply_groups(rows, groups, a, workspace):
-    """F = g(a)."""
-    if rows.grouped == 0:
-        return a
+def _add_weighted_gradient(rows, terms, x, weights, workspace, target):
+    """The gradient of weights'a added to target; returns the terms' part of a."""
+    part = np.zeros(rows.count)
+    _add_gradients(terms, x, data_of(weights), workspace, data_of(part), target)
+    _add_linear_transposed(rows, data_of(weights), target)
+    return part
+
+
+@njit(**_OPTIONS)
+def _arguments(rows, terms, x, workspace, a):
+    """The rows' arguments a = sum of terms + linear part - constant."""
+    _clear(a)
+    _add_values(terms, x, workspace, data_of(a))
+    _add_linear(rows, x, data_of(a))
+
+
+@njit(**_OPTIONS)
+def _argument_jacobian(rows, terms, x, workspace, out):
+    """Values of a'(x) into out, whose positions the terms' slots name."""
+    _clear(out)
+    _add_jacobian(terms, x, workspace, data_of(out))
+    position, value = int64s_at(rows.linear_position), floats_at(rows.linear_value)
+    for l in range(rows.linear):
+        out[position[l]] += value[l]
+
+
+@njit(**_OPTIONS)
+def _argument_product(rows, terms, x, v, workspace, out):
+    """a'(x) v into out."""
+    _clear(out)
+    _add_directional(terms, x, v, workspace, data_of(out))
+    row, column = int32s_at(rows.linear_row), int32s_at(rows.linear_column)
+    value = floats_at(rows.linear_value)
+    for l in range(rows.linear):
+        out[row[l]] += value[l] * v[column[l]]
+
+
+# The drivers. First those of rows without group functions: F = a.
+
+
+@njit(void(_INT, _FLOAT, _FLOAT), **_OPTIONS)
+def values(plan, x, out):
+    """F(x) into out."""
+    rows, terms, _ = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _arguments(rows[0], terms, data_of(x), workspace, out)
+
+
+@njit(float64(_INT, _FLOAT), **_OPTIONS)
+def total(plan, x):
+    """Sum of F(x) over the rows."""
+    rows, terms, _ = _unpack(plan)
+    workspace, a = np.empty(rows[0].workspace), np.empty(rows[0].count)
+    _arguments(rows[0], terms, data_of(x), workspace, a)
+    return _sum(a)
+
+
+@njit(float64(_INT, _FLOAT, _FLOAT), **_OPTIONS)
+def total_and_gradient(plan, x, out):
+    """Sum of F(x) over the rows; its gradient into out."""
+    rows, terms, _ = _unpack(plan)
+    workspace, unit = np.empty(rows[0].workspace), np.ones(rows[0].count)
+    _clear(out)
+    a = _add_weighted_gradient(rows[0], terms, data_of(x), unit, workspace, data_of(out))
+    _add_linear(rows[0], data_of(x), data_of(a))
+    return _sum(a)
+
+
+@njit(void(_INT, _FLOAT, _INT, _FLOAT), **_OPTIONS)
+def jacobian(plan, x, indptr, out):
+    """Values of F'(x) into out, in the CSR order of the pattern with row pointers indptr."""
+    rows, terms, _ = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _argument_jacobian(rows[0], terms, data_of(x), workspace, out)
+
+
+@njit(void(_INT, _FLOAT, _FLOAT, _FLOAT), **_OPTIONS)
+def add_hessian(plan, x, w, out):
+    """The Hessian of w'F added to out, at the positions that the terms' slots name."""
+    rows, terms, _ = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _add_hessian(terms, data_of(x), data_of(w), workspace, data_of(out))
+
+
+@njit(**_OPTIONS)
+def transposed_product(plan, x, w, out):
+    """F'(x)' w into out."""
+    rows, terms, _ = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _clear(out)
+    _add_weighted_gradient(rows[0], terms, data_of(x), w, workspace, data_of(out))
+
+
+@njit(**_OPTIONS)
+def product(plan, x, v, out):
+    """F'(x) v into out."""
+    rows, terms, _ = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _argument_product(rows[0], terms, data_of(x), data_of(v), workspace, out)
+
+
+@njit(**_OPTIONS)
+def add_hessian_product(plan, x, v, w, out):
+    """(Hessian of w'F) v added to out."""
+    rows, terms, _ = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _add_hessian_product(terms, data_of(x), data_of(v), data_of(w), workspace, data_of(out))
+
+
+# The same with group functions: F = g(a), by the chain rule.
+
+
+@njit(**_OPTIONS)
+def _group_values(rows, groups, a, workspace):
+    """g(a)."""
     grouped = int64s_at(rows.grouped)
     result = np.empty(rows.count)
     for r in range(rows.count):
@@ -404,144 +507,84 @@ def _group_curvatures(rows, groups, a, workspace):
 
 
 @njit(**_OPTIONS)
-def _through_groups(rows, terms, groups, x, w, workspace):
-    """The weights of the terms' rows under weights w of the rows: w g'(a)."""
-    if rows.grouped == 0:
-        return w
-    slopes = _group_slopes(rows, groups, _arguments(rows, terms, x, workspace), workspace)
-    _scale(slopes, w)
-    return slopes
+def _argument_weights(rows, terms, groups, x, w, workspace):
+    """The weights w g'(a) that the arguments have where their rows have weights w."""
+    a = np.empty(rows.count)
+    _arguments(rows, terms, x, workspace, a)
+    weights = _group_slopes(rows, groups, a, workspace)
+    _scale(weights, w)
+    return weights
 
 
-@njit(void(_INT, _FLOAT, _FLOAT), **_OPTIONS)
-def values(plan, x, out):
+@njit(**_OPTIONS)
+def grouped_values(plan, x, out):
     """F(x) into out."""
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    if r.grouped == 0:
-        _clear(out)
-        _add_values(terms, data_of(x), workspace, data_of(out))
-        _add_linear(r, data_of(x), data_of(out))
-    else:
-        result = _apply_groups(r, groups, _arguments(r, terms, data_of(x), workspace), workspace)
-        for i in range(r.count):
-            out[i] = result[i]
+    workspace = np.empty(rows[0].workspace)
+    _arguments(rows[0], terms, data_of(x), workspace, out)
+    result = _group_values(rows[0], groups, out, workspace)
+    for i in range(result.size):
+        out[i] = result[i]
 
 
-@njit(float64(_INT, _FLOAT), **_OPTIONS)
-def total(plan, x):
+@njit(**_OPTIONS)
+def grouped_total(plan, x):
     """Sum of F(x) over the rows."""
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    a = _arguments(r, terms, data_of(x), workspace)
-    return _sum(_apply_groups(r, groups, a, workspace))
+    workspace, a = np.empty(rows[0].workspace), np.empty(rows[0].count)
+    _arguments(rows[0], terms, data_of(x), workspace, a)
+    return _sum(_group_values(rows[0], groups, a, workspace))
 
 
-@njit(float64(_INT, _FLOAT, _FLOAT), **_OPTIONS)
-def total_and_gradient(plan, x, out):
+@njit(**_OPTIONS)
+def grouped_total_and_gradient(plan, x, out):
     """Sum of F(x) over the rows; its gradient into out."""
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    point, target = data_of(x), data_of(out)
+    workspace, a = np.empty(rows[0].workspace), np.empty(rows[0].count)
+    _arguments(rows[0], terms, data_of(x), workspace, a)
     _clear(out)
-    a, weights = np.zeros(r.count), np.ones(r.count)
-    if r.grouped != 0:
-        a = _arguments(r, terms, point, workspace)
-        weights = _group_slopes(r, groups, a, workspace)
-        unused = np.zeros(r.count)
-        _add_gradients(terms, point, data_of(weights), workspace, data_of(unused), target)
-    else:
-        _add_gradients(terms, point, data_of(weights), workspace, data_of(a), target)
-        _add_linear(r, point, data_of(a))
-    _add_linear_transposed(r, data_of(weights), target)
-    return _sum(_apply_groups(r, groups, a, workspace))
+    slopes = _group_slopes(rows[0], groups, a, workspace)
+    _add_weighted_gradient(rows[0], terms, data_of(x), slopes, workspace, data_of(out))
+    return _sum(_group_values(rows[0], groups, a, workspace))
 
 
 @njit(**_OPTIONS)
-def transposed_product(plan, x, w, out):
-    """F'(x)' w into out."""
-    rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    _clear(out)
-    weights = _through_groups(r, terms, groups, data_of(x), w, workspace)
-    unused = np.zeros(r.count)
-    _add_gradients(terms, data_of(x), data_of(weights), workspace, data_of(unused), data_of(out))
-    _add_linear_transposed(r, data_of(weights), data_of(out))
-
-
-@njit(**_OPTIONS)
-def product(plan, x, v, out):
-    """F'(x) v into out."""
-    rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    point = data_of(x)
-    _clear(out)
-    _add_directional(terms, point, data_of(v), workspace, data_of(out))
-    row, column = int32s_at(r.linear_row), int32s_at(r.linear_column)
-    value = floats_at(r.linear_value)
-    for l in range(r.linear):
-        out[row[l]] += value[l] * v[column[l]]
-    if r.grouped != 0:
-        _scale(out, _group_slopes(r, groups, _arguments(r, terms, point, workspace), workspace))
-
-
-@njit(**_OPTIONS)
-def _inner_jacobian(rows, terms, x, workspace, out):
-    """Values of a'(x) into out, whose positions the terms' slots name."""
-    _clear(out)
-    _add_jacobian(terms, x, workspace, data_of(out))
-    position, value = int64s_at(rows.linear_position), floats_at(rows.linear_value)
-    for l in range(rows.linear):
-        out[position[l]] += value[l]
-
-
-@njit(void(_INT, _FLOAT, _INT, _FLOAT), **_OPTIONS)
-def jacobian(plan, x, indptr, out):
+def grouped_jacobian(plan, x, indptr, out):
     """Values of F'(x) into out, in the CSR order of the pattern with row pointers indptr."""
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    point = data_of(x)
-    _inner_jacobian(r, terms, point, workspace, out)
-    if r.grouped != 0:
-        slopes = _group_slopes(r, groups, _arguments(r, terms, point, workspace), workspace)
-        for i in range(r.count):
-            for at in range(indptr[i], indptr[i + 1]):
-                out[at] *= slopes[i]
+    workspace, unit = np.empty(rows[0].workspace), np.ones(rows[0].count)
+    slopes = _argument_weights(rows[0], terms, groups, data_of(x), unit, workspace)
+    _argument_jacobian(rows[0], terms, data_of(x), workspace, out)
+    for i in range(slopes.size):
+        for at in range(indptr[i], indptr[i + 1]):
+            out[at] *= slopes[i]
 
 
-@njit(void(_INT, _FLOAT, _FLOAT, _FLOAT), **_OPTIONS)
-def add_hessian(plan, x, w, out):
-    """Terms' part of the Hessian of w'F added to out, at the positions that the terms' slots name."""
+@njit(**_OPTIONS)
+def grouped_add_hessian(plan, x, w, out):
+    """The part ``sum w g' a''`` of the Hessian of w'F added to out; `add_group_curvature` adds the other."""
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    weights = _through_groups(r, terms, groups, data_of(x), w, workspace)
+    workspace = np.empty(rows[0].workspace)
+    weights = _argument_weights(rows[0], terms, groups, data_of(x), w, workspace)
     _add_hessian(terms, data_of(x), data_of(weights), workspace, data_of(out))
 
 
 @njit(**_OPTIONS)
-def add_group_hessian(plan, x, w, indptr, positions, out):
+def add_group_curvature(plan, x, w, indptr, positions, out):
     """The part ``sum w g'' (grad a)(grad a)'`` of the Hessian of w'F added to out.
 
     ``indptr`` are the row pointers of a'(x), whose positions the terms' slots name. ``positions`` holds, row
     after row for the rows with a curved group, where the products of entries k >= l of grad a go.
     """
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    point = data_of(x)
-    curvatures = _group_curvatures(r, groups, _arguments(r, terms, point, workspace), workspace)
-    slopes = np.empty(indptr[r.count])
-    _inner_jacobian(r, terms, point, workspace, slopes)
-    grouped = int64s_at(r.grouped)
+    workspace, a = np.empty(rows[0].workspace), np.empty(rows[0].count)
+    _arguments(rows[0], terms, data_of(x), workspace, a)
+    curvatures = _group_curvatures(rows[0], groups, a, workspace)
+    slopes = np.empty(indptr[a.size])
+    _argument_jacobian(rows[0], terms, data_of(x), workspace, slopes)
+    grouped = int64s_at(rows[0].grouped)
     at = 0
-    for i in range(r.count):
+    for i in range(a.size):
         if grouped[i] != CURVED:
             continue
         factor = w[i] * curvatures[i]
@@ -553,27 +596,35 @@ def add_group_hessian(plan, x, w, indptr, positions, out):
 
 
 @njit(**_OPTIONS)
-def add_hessian_product(plan, x, v, w, out):
+def grouped_transposed_product(plan, x, w, out):
+    """F'(x)' w into out."""
+    rows, terms, groups = _unpack(plan)
+    workspace = np.empty(rows[0].workspace)
+    _clear(out)
+    weights = _argument_weights(rows[0], terms, groups, data_of(x), w, workspace)
+    _add_weighted_gradient(rows[0], terms, data_of(x), weights, workspace, data_of(out))
+
+
+@njit(**_OPTIONS)
+def grouped_product(plan, x, v, out):
+    """F'(x) v into out."""
+    rows, terms, groups = _unpack(plan)
+    workspace, unit = np.empty(rows[0].workspace), np.ones(rows[0].count)
+    _argument_product(rows[0], terms, data_of(x), data_of(v), workspace, out)
+    _scale(out, _argument_weights(rows[0], terms, groups, data_of(x), unit, workspace))
+
+
+@njit(**_OPTIONS)
+def grouped_add_hessian_product(plan, x, v, w, out):
     """(Hessian of w'F) v added to out."""
     rows, terms, groups = _unpack(plan)
-    r = rows[0]
-    workspace = np.empty(r.workspace)
-    point, direction = data_of(x), data_of(v)
-    if r.grouped == 0:
-        _add_hessian_product(terms, point, direction, data_of(w), workspace, data_of(out))
-        return
-    a = _arguments(r, terms, point, workspace)
-    weights = _group_slopes(r, groups, a, workspace)
+    workspace, a = np.empty(rows[0].workspace), np.empty(rows[0].count)
+    _arguments(rows[0], terms, data_of(x), workspace, a)
+    weights = _group_slopes(rows[0], groups, a, workspace)
     _scale(weights, w)
-    _add_hessian_product(terms, point, direction, data_of(weights), workspace, data_of(out))
-    along = np.zeros(r.count)
-    _add_directional(terms, point, direction, workspace, data_of(along))
-    row, column = int32s_at(r.linear_row), int32s_at(r.linear_column)
-    value = floats_at(r.linear_value)
-    for l in range(r.linear):
-        along[row[l]] += value[l] * v[column[l]]
+    _add_hessian_product(terms, data_of(x), data_of(v), data_of(weights), workspace, data_of(out))
+    along = np.empty(rows[0].count)
+    _argument_product(rows[0], terms, data_of(x), data_of(v), workspace, along)
     _scale(along, w)
-    _scale(along, _group_curvatures(r, groups, a, workspace))
-    unused = np.zeros(r.count)
-    _add_gradients(terms, point, data_of(along), workspace, data_of(unused), data_of(out))
-    _add_linear_transposed(r, data_of(along), data_of(out))
+    _scale(along, _group_curvatures(rows[0], groups, a, workspace))
+    _add_weighted_gradient(rows[0], terms, data_of(x), along, workspace, data_of(out))

@@ -13,7 +13,7 @@ from .families import Family, FamilyTable
 from .nlp import IndexVector, Vector
 from .sparse_patterns import merge_entries, row_products
 
-# The patterns' kernels that each driver calls where no row has a group function.
+# The terms' kernels that each driver calls; with group functions there are the values, too.
 _KERNELS: dict[str, tuple[str, ...]] = {
     "values": ("value",),
     "total": ("value",),
@@ -23,7 +23,7 @@ _KERNELS: dict[str, tuple[str, ...]] = {
     "jacobian": ("gradient",),
     "add_hessian": ("hessian",),
     "add_hessian_product": ("hessian_product",),
-    "add_group_hessian": ("value", "gradient", "hessian"),
+    "add_group_curvature": ("value", "gradient", "hessian"),
 }
 
 
@@ -157,7 +157,7 @@ class RowFunction:
         """Values of the Hessian of w'F added to out, at the places given to `place_hessian`."""
         self._driver("add_hessian")(x, w, out)
         if self.groups and self._curved.size:
-            self._driver("add_group_hessian")(x, w, self._jacobian[0], self._group_positions, out)
+            self._driver("add_group_curvature")(x, w, self._jacobian[0], self._group_positions, out)
 
     @cached_property
     def _curved(self) -> np.ndarray:
@@ -209,15 +209,19 @@ class RowFunction:
         from . import family_kernels
 
         terms = self._terms
-        if name in ("jacobian", "add_group_hessian"):
+        if name in ("jacobian", "add_group_curvature"):
             terms = self._jacobian[2]
         elif name == "add_hessian":
             if self._hessian_terms is None:
                 raise RuntimeError("place_hessian must be called before add_hessian")
             terms = self._hessian_terms
-        for kernel in (_KERNELS["add_group_hessian"] if self.groups else ()) + _KERNELS[name]:
+        for kernel in _KERNELS[name]:
             terms.require(kernel)
-            self._groups.require(kernel)
+        if self.groups:
+            for kernel in ("value", "gradient", "hessian"):
+                terms.require(kernel)
+                self._groups.require(kernel)
+            name = name if name == "add_group_curvature" else f"grouped_{name}"
         addresses = [self._rows.ctypes.data, terms.records.ctypes.data, terms.records.size]
         plan = np.array([*addresses, self._groups.records.ctypes.data, self._groups.records.size])
         return partial(getattr(family_kernels, name), plan)
