@@ -132,3 +132,17 @@ def test_choice_by_size():
     assert isinstance(kkt_solver(small), DenseKKT)
     assert isinstance(kkt_solver(large), SparseKKT)
     assert isinstance(kkt_solver(small, "sparse"), SparseKKT)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_graded_barrier_matrices_are_not_taken_for_singular(solver):
+    # Late in a barrier method the diagonals span twenty orders of magnitude: tiny pivots, but no zero.
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        n, m = 10, 6
+        H = np.diag(rng.uniform(0.1, 1.0, n))
+        primal = 10.0 ** rng.uniform(-10, 10, n)
+        dual = 10.0 ** rng.uniform(-10, 10, m)
+        kkt = loaded(solver, H, rng.standard_normal((m, n)))
+        assert kkt.factor(primal, dual) == Inertia(n, m, 0)
+        assert kkt.solve(rng.standard_normal(n + m))[1] < 1e-12
