@@ -108,15 +108,18 @@ class RestorationPhase:
     def _stationarity(self) -> float:
         """Largest step that steepest descent on the squared violations would make within the bounds.
 
-        Violations are those of the original constraints, divided by the largest of them.
+        Violations are those of the original constraints, divided by the largest of them; the step is relative
+        to the magnitudes of which it is the sum.
         """
         base, point = self.base, self.inner.iterate.point
         signed = base.signed_violations(point.x)
         largest = max(float(np.abs(signed).max(initial=0.0)), 1e-300)
-        force = (signed / (largest * base.scaling.constraints)) @ point.J
+        weights = signed / (largest * base.scaling.constraints)
+        force = weights @ point.J
+        magnitude = float((np.abs(weights) @ abs(point.J)).max(initial=1.0))
         x = point.x[base.free]
         step = x - np.minimum(np.maximum(x - force, base.x_lower), base.x_upper)
-        return float(np.abs(step).max(initial=0.0))
+        return float(np.abs(step).max(initial=0.0)) / magnitude
 
     def _least_squares(self) -> bool:
         k, inner, c = self.base.nw, self.inner.iterate, self.constraints()
