@@ -460,8 +460,8 @@ def _into(out: Vector | None, value: Vector) -> Vector:
 
 
 def _is_finite(v: Vector) -> bool:
-    # For short vectors Python's own sum is several times quicker than two calls of numpy; it may overflow, so a
-    # sum that is not finite proves nothing.
+    # For short vectors Python's own sum is several times quicker than two calls of numpy; it may overflow, so
+    # a sum that is not finite proves nothing.
     if v.size <= 32 and isfinite(sum(v.tolist())):
         return True
     return bool(np.isfinite(v).all())
