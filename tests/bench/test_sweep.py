@@ -233,7 +233,13 @@ def test_kill_9_of_the_sweep_loses_at_most_what_was_in_flight(tmp_path):
 @needs_proc
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_sweep_ends_cleanly(tmp_path, signum):
-    with subprocess.Popen(sweep_command(tmp_path, 40), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        sweep_command(tmp_path, 40),
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests that run in the background of a shell inherit an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         wait_until(lambda: len(stored(tmp_path)) >= 1)
         workers = children(process.pid)
         process.send_signal(signum)
