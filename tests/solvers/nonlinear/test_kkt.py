@@ -146,3 +146,21 @@ def test_graded_barrier_matrices_are_not_taken_for_singular(solver):
         kkt = loaded(solver, H, rng.standard_normal((m, n)))
         assert kkt.factor(primal, dual) == Inertia(n, m, 0)
         assert kkt.solve(rng.standard_normal(n + m))[1] < 1e-12
+
+
+def test_heavy_fill_is_met_by_nested_dissection():
+    """On a random sparse system, whose factor is nearly dense, both orderings give the same solution."""
+    rng = np.random.default_rng(11)
+    n = 900
+    rows, columns = rng.integers(0, n, (2, 6 * n))
+    lower = np.unique(np.stack([np.maximum(rows, columns), np.minimum(rows, columns)]), axis=1)
+    lower = lower[:, lower[0] != lower[1]]
+    pattern = KKTPattern(n, 0, lower[0], lower[1], np.zeros(0, np.int64), np.zeros(0, np.int64))
+    kkt = SparseKKT(pattern)
+    kkt.load(rng.normal(size=lower.shape[1]), np.zeros(0))
+    inertia = kkt.factor(np.full(n, 40.0), np.zeros(0))
+    assert kkt._solver.factor_nnz > 150 * n
+    assert (inertia.positive, inertia.negative) == (n, 0)
+    known = rng.normal(size=n)
+    solution, _ = kkt.solve(kkt.multiply(known))
+    np.testing.assert_allclose(solution, known, rtol=1e-9)
