@@ -1,0 +1,1 @@
+"""CUTEst's SIF files, compiled without Fortran."""
