@@ -9,7 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 Node = int
+
+# Rounding half away from zero: truncation after adding the number before one half, so that 0.49...9 stays 0.
+_BELOW_HALF = math.nextafter(0.5, 0.0)
 
 _FOLDED: dict[str, Callable[..., float]] = {
     "exp": math.exp,
@@ -31,6 +36,21 @@ _FOLDED: dict[str, Callable[..., float]] = {
     "div": lambda a, b: a / b,
     "min": min,
     "max": max,
+    # What Fortran has besides.
+    "atan2": math.atan2,
+    "log10": math.log10,
+    "mod": math.fmod,
+    "copysign": math.copysign,
+    "trunc": lambda a: float(math.trunc(a)),
+    "nint": lambda a: float(math.trunc(a + math.copysign(_BELOW_HALF, a))),
+    "single": lambda a: float(np.float32(a)),
+    "lt": lambda a, b: float(a < b),
+    "le": lambda a, b: float(a <= b),
+    "gt": lambda a, b: float(a > b),
+    "ge": lambda a, b: float(a >= b),
+    "eq": lambda a, b: float(a == b),
+    "ne": lambda a, b: float(a != b),
+    "not": lambda a: float(not a),
 }
 
 
@@ -63,8 +83,8 @@ class Graph:
         operation, operands = self.nodes[node]
         return operands[0] if operation == "constant" else None
 
-    def extend(self, lines: Sequence[str]) -> Node:
-        """Add the graph of `expressions.normalise`; returns the node of its last line."""
+    def extend(self, lines: Sequence[str]) -> list[Node]:
+        """Add the graph of `expressions.normalise` or `normal_form`; returns the node of each line."""
         nodes: list[Node] = []
         for line in lines:
             operation, *operands = line.split()
@@ -74,7 +94,39 @@ class Graph:
                 nodes.append(self._intern(operation, int(operands[0])))
             else:
                 nodes.append(self.apply(operation, *(nodes[int(i)] for i in operands)))
-        return nodes[-1]
+        return nodes
+
+    def normal_form(self, outputs: Sequence[Node]) -> tuple[tuple[str, ...], list[int]]:
+        """The outputs' graph as text, equal for equal outputs whatever else the graph holds.
+
+        Returns
+        -------
+        lines : tuple of str
+            One line a node, as `expressions.normalise` writes them, in the order of a walk from the outputs.
+        positions : list of int
+            Line of each output.
+        """
+        number: dict[Node, int] = {}
+        lines: list[str] = []
+        stack = list(reversed(outputs))
+        while stack:
+            node = stack[-1]
+            operation, operands = self.nodes[node]
+            inner = [] if operation in LEAVES else [int(operand) for operand in operands]
+            pending = [operand for operand in reversed(inner) if operand not in number]
+            if node not in number and pending:
+                stack.extend(pending)
+                continue
+            stack.pop()
+            if node in number:
+                continue
+            number[node] = len(lines)
+            if operation == "constant":
+                lines.append(f"constant {operands[0].hex()}")
+            else:
+                shown = [str(number[operand]) for operand in inner] or [str(operands[0])]
+                lines.append(" ".join([operation, *shown]))
+        return tuple(lines), [number[output] for output in outputs]
 
     def apply(self, operation: str, *operands: Node) -> Node:
         """The node of an operation, simplified where that is exact whatever the operands' values."""
@@ -217,7 +269,24 @@ class Graph:
         return self._plain("pow", a, b)
 
     def _where(self, condition: Node, a: Node, b: Node) -> Node:
+        known = self.value(condition)
+        if known is not None:
+            return a if known else b
         return a if a == b else self._intern("where", condition, a, b)
+
+    def _and(self, a: Node, b: Node) -> Node:
+        for one, other in ((a, b), (b, a)):
+            known = self.value(one)
+            if known is not None:
+                return other if known else one
+        return a if a == b else self._intern("and", a, b)
+
+    def _or(self, a: Node, b: Node) -> Node:
+        for one, other in ((a, b), (b, a)):
+            known = self.value(one)
+            if known is not None:
+                return one if known else other
+        return a if a == b else self._intern("or", a, b)
 
 
 LEAVES = frozenset({"constant", "variable", "parameter"})
@@ -269,6 +338,21 @@ def _gauss(g: Graph, a: Node) -> Node:
     return g.apply("mul", g.constant(2.0 / math.sqrt(math.pi)), bell)
 
 
+def _transfer_rule(g: Graph, node: Node, a: list[Node], d: list[Node]) -> Node:
+    side = g.apply("copysign", g.constant(1.0), a[1])
+    return g.apply("mul", g.apply("mul", g.apply("sign", a[0]), side), d[0])
+
+
+def _angle_rule(g: Graph, node: Node, a: list[Node], d: list[Node]) -> Node:
+    across = g.apply("sub", g.apply("mul", a[1], d[0]), g.apply("mul", a[0], d[1]))
+    two = g.constant(2.0)
+    return g.apply("div", across, g.apply("add", g.apply("pow", a[0], two), g.apply("pow", a[1], two)))
+
+
+def _remainder_rule(g: Graph, node: Node, a: list[Node], d: list[Node]) -> Node:
+    return g.apply("sub", d[0], g.apply("mul", g.apply("trunc", g.apply("div", *a)), d[1]))
+
+
 # Derivative of each operation, from its node, its operands a and their derivatives d. They are tangents, not
 # adjoints, so that a branch that is not taken can be nan or inf without touching the result.
 RULES: dict[str, Rule] = {
@@ -296,6 +380,13 @@ RULES: dict[str, Rule] = {
     "cosh": _chain(lambda g, a, node: g.apply("sinh", a)),
     "tanh": _chain(lambda g, a, node: _one_plus_square(g, node, "sub")),
     "erf": _chain(lambda g, a, node: _gauss(g, a)),
+    "log10": _chain(lambda g, a, node: _inverse(g, g.apply("mul", g.constant(math.log(10.0)), a))),
+    "atan2": _angle_rule,
+    "copysign": _transfer_rule,
+    "mod": _remainder_rule,
+    "trunc": lambda g, node, a, d: g.constant(0.0),
+    "nint": lambda g, node, a, d: g.constant(0.0),
+    "single": lambda g, node, a, d: d[0],
     **dict.fromkeys(
         ("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"), lambda g, node, a, d: g.constant(0.0)
     ),

@@ -9,12 +9,12 @@ distances, so few pairs of arrays have to be checked for overlap.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .graphs import LEAVES, Graph, Node
 
 # Bump when what `kernel_source` prints for a graph changes: it is part of the cache key.
-SOURCE_VERSION = 5
+SOURCE_VERSION = 7
 
 # Doubles of a block's buffers (half of a 32 kB first-level cache), and elements of the longest block.
 _BUFFER = 2048
@@ -27,11 +27,14 @@ _HEADER = '''"""A karush pattern of {variables} variables, generated; safe to de
 
 import math
 
+import numpy as np
+
 VARIABLES = {variables}
 PARAMETERS = {parameters}
 GRADIENT = {gradient}
 HESSIAN = {hessian}
 CONSTANT_HESSIAN = {constant}
+LINEAR = {linear}
 WIDTH = {width}
 DEFINITION = {definition!r}
 '''
@@ -57,13 +60,19 @@ _FORMATS = {
     "and": "({} and {})",
     "or": "({} or {})",
     "not": "(not {})",
+    "trunc": "np.trunc({})",
+    "nint": "np.trunc({0} + math.copysign(0.49999999999999994, {0}))",
+    "single": "float(np.float32({}))",
+    "mod": "np.fmod({}, {})",
+    "copysign": "math.copysign({}, {})",
+    "atan2": "math.atan2({}, {})",
 }
 # Operations whose format names an operand twice: the operand gets a name of its own.
-_REPEATING = frozenset({"min", "max", "sign"})
+_REPEATING = frozenset({"min", "max", "sign", "nint"})
 
 
 def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
-    """Source of the module with a pattern's kernels.
+    """Source of the module with a pattern's kernels, differentiated here.
 
     Parameters
     ----------
@@ -75,31 +84,67 @@ def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
     Returns
     -------
     str
-        Module text: ``VARIABLES``, ``PARAMETERS``, ``GRADIENT`` (variables with a nonzero derivative),
-        ``HESSIAN`` (pairs (a, b), a >= b, with a nonzero second derivative), ``CONSTANT_HESSIAN``, ``WIDTH``
-        and the functions ``value``, ``gradient`` (value first, then one output a variable), ``hessian`` (one
-        output a pair) and ``hessian_product`` (whose inputs end with the direction; one output a variable).
+        Module text; see `module_source`.
     """
     graph = Graph()
-    value = graph.extend(lines)
+    value = graph.extend(lines)[-1]
     slopes = [graph.derivative(value, a) for a in range(variables)]
     curvatures = {(a, b): graph.derivative(slopes[a], b) for a in range(variables) for b in range(a + 1)}
-    hessian = {pair: node for pair, node in curvatures.items() if graph.value(node) != 0.0}
+    return module_source(graph, value, slopes, curvatures, parameters, "\n".join(lines))
+
+
+def module_source(
+    graph: Graph,
+    value: Node,
+    gradient: Sequence[Node],
+    hessian: Mapping[tuple[int, int], Node],
+    parameters: int,
+    definition: str,
+) -> str:
+    """Source of the module with the kernels of a function whose derivatives stand in the graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        Holds the following nodes.
+    value : Node
+        The function.
+    gradient : sequence of Node
+        Derivative with respect to each local variable.
+    hessian : mapping of (int, int) to Node
+        Second derivatives by (a, b), a >= b; missing ones are zero.
+    parameters : int
+        Number of parameters.
+    definition : str
+        What the function is, for the reader of the module.
+
+    Returns
+    -------
+    str
+        Module text: ``VARIABLES``, ``PARAMETERS``, ``GRADIENT`` (variables with a nonzero derivative),
+        ``HESSIAN`` (pairs (a, b), a >= b, with a nonzero second derivative), ``CONSTANT_HESSIAN``,
+        ``LINEAR``, ``WIDTH`` and the functions ``value``, ``gradient`` (value first, then one output a
+        variable), ``hessian`` (one output a pair) and ``hessian_product`` (whose inputs end with the
+        direction; one output a variable).
+    """
+    variables = len(gradient)
+    hessian = {pair: node for pair, node in hessian.items() if graph.value(node) != 0.0}
     width = min(
         _LONGEST_BLOCK, max(8, _BUFFER // block_doubles(variables, parameters, len(hessian)) // 8 * 8)
     )
     header = _HEADER.format(
         variables=variables,
         parameters=parameters,
-        gradient=tuple(a for a in range(variables) if graph.value(slopes[a]) != 0.0),
+        gradient=tuple(a for a in range(variables) if graph.value(gradient[a]) != 0.0),
         hessian=tuple(hessian),
         constant=all(graph.value(node) is not None for node in hessian.values()),
+        linear=not any(graph.nodes[node][0] == "variable" for node in graph.ancestors(gradient)),
         width=width,
-        definition="\n".join(lines),
+        definition=definition,
     )
     kernels = {
         "value": [value],
-        "gradient": [value, *slopes],
+        "gradient": [value, *gradient],
         "hessian": list(hessian.values()),
         "hessian_product": _hessian_product(graph, hessian, variables, parameters),
     }
@@ -109,7 +154,7 @@ def kernel_source(lines: Sequence[str], variables: int, parameters: int) -> str:
 
 
 def _hessian_product(
-    graph: Graph, hessian: dict[tuple[int, int], Node], variables: int, parameters: int
+    graph: Graph, hessian: Mapping[tuple[int, int], Node], variables: int, parameters: int
 ) -> list[Node]:
     """The Hessian times a direction, whose components are inputs after variables and parameters."""
     direction = [graph.parameter(parameters + a) for a in range(variables)]

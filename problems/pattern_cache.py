@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,10 +58,10 @@ class Pattern:
         """True where the second derivatives depend on nothing."""
         return bool(self._module.CONSTANT_HESSIAN)
 
-    @cached_property
+    @property
     def is_linear(self) -> bool:
-        """True where no second derivative depends on anything."""
-        return not self.hessian_pairs
+        """True where the first derivatives do not depend on the variables: not for abs, which has a kink."""
+        return bool(self._module.LINEAR)
 
     def address(self, kernel: str) -> int:
         """Machine address of a kernel (see `kernel_source`), compiled at the first request."""
@@ -103,10 +102,11 @@ def pattern_of(fun: Callable[..., Any], arguments: Sequence[str | int]) -> Patte
 def pattern_from_graph(lines: Sequence[str], variables: int, parameters: int) -> Pattern:
     """The pattern of a normalised graph, from memory, from disk, or traced now."""
     text = "\n".join([f"karush {SOURCE_VERSION} {variables} {parameters}", *lines])
-    return _pattern_from_source(text, lambda: kernel_source(lines, variables, parameters))
+    return pattern_from_source(text, lambda: kernel_source(lines, variables, parameters))
 
 
-def _pattern_from_source(text: str, source: Callable[[], str]) -> Pattern:
+def pattern_from_source(text: str, source: Callable[[], str]) -> Pattern:
+    """The pattern that ``text`` defines, from memory, from disk, or printed now by ``source``."""
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     with _lock:
         if key not in _patterns:

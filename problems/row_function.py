@@ -162,7 +162,7 @@ class RowFunction:
     @cached_property
     def _curved(self) -> np.ndarray:
         """Rows whose group function has a second derivative."""
-        rows = [g.rows for g in self.groups if not g.pattern.is_linear]
+        rows = [g.rows for g in self.groups if g.pattern.hessian_pairs]
         return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
 
     @cached_property
@@ -191,7 +191,7 @@ class RowFunction:
         if self.groups:
             marks = np.zeros(self.count, dtype=np.int64)
             for group in self.groups:
-                marks[group.rows] = 1 if group.pattern.is_linear else CURVED
+                marks[group.rows] = CURVED if group.pattern.hessian_pairs else 1
             rows["grouped"] = self._hold(marks)
         return rows
 
