@@ -1,7 +1,7 @@
 """A stand-in for the module pycutest: its interface, over problems of the native collection.
 
-Shapes, the refusals, 1e20 for infinity, None where there are no constraints and the sign of the Lagrangian are
-pycutest 1.8's. As in CUTEst, sparse matrices hold structural entries, zeros included, in no order.
+Shapes, the refusals, 1e20 for infinity, None where there are no constraints and the sign of the Lagrangian
+are pycutest 1.8's. As in CUTEst, sparse matrices hold structural entries, zeros included, in no order.
 """
 
 import numpy as np

@@ -32,7 +32,7 @@ def test_oracles_are_those_of_the_problem(name, stand_in):
     problem, expected = from_pycutest(name, sifParams=SAMPLE[name]), problems.get(name, **SAMPLE[name])
     rng = np.random.default_rng(0)
     x = expected.x0 + 0.1 * rng.standard_normal(expected.n)
-    y, v, w = rng.standard_normal(problem.m), rng.standard_normal(problem.n), rng.standard_normal(problem.m)
+    v, w = rng.standard_normal(problem.n), rng.standard_normal(problem.m)
     for key in ("n", "m", "x0", "lb", "ub", "cl", "cu", "y0"):
         np.testing.assert_array_equal(getattr(problem, key), getattr(expected, key))
     assert problem.objective(x) == expected.objective(x)
