@@ -118,6 +118,35 @@ class FamilyTable:
         return int(array.ctypes.data)
 
 
+def alias_classes(variables: np.ndarray) -> list[tuple[np.ndarray | slice, list[int]]]:
+    """Elements grouped by which of their arguments are the same variable.
+
+    The kernels take the local variables of an element for distinct ones; an element that names a variable
+    twice gets a pattern in which the two arguments are one symbol.
+
+    Parameters
+    ----------
+    variables : ndarray of int, shape (k, elements)
+        Which variable each argument is.
+
+    Returns
+    -------
+    list of (selected, aliases)
+        The elements, and for each argument the number of its local variable.
+    """
+    k = variables.shape[0]
+    plain: list[tuple[np.ndarray | slice, list[int]]] = [(slice(None), list(range(k)))]
+    if k <= 1 or not any((variables[a] == variables[b]).any() for a in range(k) for b in range(a)):
+        return plain
+    first = np.stack([(variables == variables[a]).argmax(axis=0) for a in range(k)], axis=1)
+    signatures, member = np.unique(first, axis=0, return_inverse=True)
+    classes: list[tuple[np.ndarray | slice, list[int]]] = []
+    for s, signature in enumerate(signatures):
+        number = {int(leader): j for j, leader in enumerate(dict.fromkeys(signature.tolist()))}
+        classes.append((np.flatnonzero(member.ravel() == s), [number[int(leader)] for leader in signature]))
+    return classes
+
+
 def _table_mark() -> int:
     from .family_kernels import TABLE
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .families import Family
+from .families import Family, alias_classes
 from .nlp import Capabilities, Metadata, Vector
 from .pattern_cache import pattern_of
 from .row_function import LinearPart, RowFunction
@@ -371,7 +371,7 @@ class _RowBuilder:
         parameters = [_spread_or_scalar(a, shape) for a in args if not isinstance(a, Variables)]
         kinds = [isinstance(a, Variables) for a in args]
         variables = np.stack([a for a, is_variable in zip(arguments, kinds, strict=True) if is_variable])
-        for selected, aliases in _alias_classes(variables):
+        for selected, aliases in alias_classes(variables):
             pattern = pattern_of(fun, _interleave(kinds, aliases))
             distinct = [aliases.index(j) for j in range(max(aliases) + 1)]
             self.families.append(
@@ -415,30 +415,6 @@ class _RowBuilder:
             else None
         )
         return RowFunction(n, self.count, self.families, linear, constant, self.groups)
-
-
-def _alias_classes(variables: np.ndarray) -> list[tuple[np.ndarray | slice, list[int]]]:
-    """Elements grouped by which of their arguments are the same variable.
-
-    The kernels take the local variables of an element for distinct ones; an element that names a variable
-    twice gets a pattern in which the two arguments are one symbol.
-
-    Returns
-    -------
-    list of (selected, aliases)
-        The elements, and for each argument the number of its local variable.
-    """
-    k = variables.shape[0]
-    plain: list[tuple[np.ndarray | slice, list[int]]] = [(slice(None), list(range(k)))]
-    if k == 1 or not any((variables[a] == variables[b]).any() for a in range(k) for b in range(a)):
-        return plain
-    first = np.stack([(variables == variables[a]).argmax(axis=0) for a in range(k)], axis=1)
-    signatures, member = np.unique(first, axis=0, return_inverse=True)
-    classes: list[tuple[np.ndarray | slice, list[int]]] = []
-    for s, signature in enumerate(signatures):
-        number = {int(leader): j for j, leader in enumerate(dict.fromkeys(signature.tolist()))}
-        classes.append((np.flatnonzero(member.ravel() == s), [number[int(leader)] for leader in signature]))
-    return classes
 
 
 def _interleave(kinds: list[bool], aliases: list[int]) -> list[str | int]:
