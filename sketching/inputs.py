@@ -55,7 +55,7 @@ def matrix(A: Any, name: str = "A", *, square: bool = False, symmetric: bool = F
 
 
 def vector(b: Any, length: int, name: str = "b") -> np.ndarray:
-    """b as a finite float vector of this length; float32 stays, everything else becomes float64."""
+    """B as a finite float vector of this length; float32 stays, everything else becomes float64."""
     result = _real(b, name)
     if result.shape != (length,):
         raise ValueError(f"{name} has shape {result.shape}; ({length},) is wanted")
@@ -64,16 +64,18 @@ def vector(b: Any, length: int, name: str = "b") -> np.ndarray:
 
 
 def right_hand_sides(b: Any, rows: int, name: str = "b") -> np.ndarray:
-    """b as one finite vector of this length, or as several in the columns of a matrix."""
+    """B as one finite vector of this length, or as several in the columns of a matrix."""
     result = _real(b, name)
     if result.ndim not in (1, 2) or result.shape[0] != rows or (result.ndim == 2 and result.shape[1] == 0):
-        raise ValueError(f"{name} has shape {result.shape}; ({rows},) or ({rows}, right-hand sides) is wanted")
+        raise ValueError(
+            f"{name} has shape {result.shape}; ({rows},) or ({rows}, right-hand sides) is wanted"
+        )
     _check_finite(result, name)
     return result
 
 
 def rng_of(rng: Any) -> np.random.Generator:
-    """The generator that ``rng`` stands for (SPEC 7): None, an integer, a sequence of them, or a Generator."""
+    """The generator that ``rng`` stands for (SPEC 7): None, a seed or a Generator."""
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
