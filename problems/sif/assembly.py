@@ -17,15 +17,17 @@ INFINITE = 1e20
 
 
 class Declaration:
-    """A type under construction: names of its variables, internal variables and parameters, with positions."""
+    """A type under construction: names of variables, internal variables and parameters, with positions."""
 
-    __slots__ = ("index", "internal", "name", "parameters", "variables")
+    __slots__ = ("index", "internal", "name", "no_parameters", "no_variables", "parameters", "variables")
 
     def __init__(self, name: str, index: int) -> None:
         self.name, self.index = name, index
         self.variables: dict[str, int] = {}
         self.internal: dict[str, int] = {}
         self.parameters: dict[str, int] = {}
+        self.no_variables, self.no_parameters = array("i"), array("d")
+        """What a new element begins with: -1 and NaN, one a name."""
 
 
 class Combination(NamedTuple):
@@ -61,6 +63,7 @@ class Assembly:
         self.ranges: dict[int, float] = {}
         self.default_range = inf
         self.lower_bounds, self.upper_bounds = array("d"), array("d")
+        self.default_bounds = (0.0, inf)
         self.starts: dict[int, float] = {}
         self.default_start = 0.0
         self.multipliers: dict[int, float] = {}
@@ -90,22 +93,26 @@ class Assembly:
         return index
 
     def row(self, kind: str, group: str, variable: str, value: float) -> None:
+        """A coefficient on a row's card."""
         linear = self.linear
         linear.rows.append(self.group(kind, group))
         linear.columns.append(self.known_variable(variable))
         linear.values.append(value)
 
     def scale(self, kind: str, group: str, value: float) -> None:
+        """``'SCALE'``: the group is divided by the value."""
         if value == 0.0:
             raise SIFError("a group is divided by its scale, which cannot be 0")
         self.scales[self.group(kind, group)] = value
 
     def combine(self, kind: str, group: str, *terms: str | float) -> None:
+        """A D card: the row is a combination of the rows named, each followed by its weight."""
         names = [self.known_group(name) for name in terms[::2] if isinstance(name, str)]
         weights = [value for value in terms[1::2] if isinstance(value, float)]
         self.combinations.append(Combination(self.group(kind, group), tuple(names), tuple(weights)))
 
     def variable(self, name: str) -> int:
+        """Declare a variable."""
         index = self.variables.get(name)
         if index is None:
             index = self.variables[name] = len(self.variables)
@@ -113,21 +120,21 @@ class Assembly:
         return index
 
     def column(self, variable: str, group: str, value: float) -> None:
+        """A coefficient on a column's card."""
         linear = self.linear
         linear.columns.append(self.variable(variable))
         linear.rows.append(self.known_group(group))
         linear.values.append(value)
 
-    def ignore(self, *_: str | float) -> None:
-        """A ``'MARKER'``: integer variables are continuous here."""
-
     def known_variable(self, name: str) -> int:
+        """Index of a declared variable."""
         index = self.variables.get(name)
         if index is None:
             raise SIFError(f"variable {name!r} is not declared")
         return index
 
     def known_group(self, name: str) -> int:
+        """Index of a declared group."""
         index = self.groups.get(name)
         if index is None:
             raise SIFError(f"group {name!r} is not declared")
@@ -136,32 +143,38 @@ class Assembly:
     # -- CONSTANTS and RANGES
 
     def constant(self, group: str, value: float) -> None:
+        """b_i; later entries overwrite."""
         self.constants[self.known_group(group)] = value
 
     def constant_default(self, value: float) -> None:
+        """b_i of all groups."""
         self.constants.clear()
         self.default_constant = value
 
     def plain_range(self, group: str, value: float) -> None:
+        """r_i on a card whose code has neither X nor Z."""
         self.ranges[self.known_group(group)] = abs(value)
 
     def plain_range_default(self, value: float) -> None:
+        """r_i of all groups, likewise."""
         self.signed_range_default(abs(value))
 
     def signed_range(self, group: str, value: float) -> None:
+        """r_i on an X or Z card."""
         self.ranges[self.known_group(group)] = value
 
     def signed_range_default(self, value: float) -> None:
+        """r_i of all groups, likewise."""
         self.ranges.clear()
         self.default_range = value
 
     # -- BOUNDS
 
     def open_bounds(self) -> None:
-        """Give every variable that has none yet the bounds [0, inf]."""
+        """Give every variable that has none yet the default bounds."""
         missing = len(self.variables) - len(self.lower_bounds)
-        self.lower_bounds.extend([0.0] * missing)
-        self.upper_bounds.extend([inf] * missing)
+        self.lower_bounds.extend([self.default_bounds[0]] * missing)
+        self.upper_bounds.extend([self.default_bounds[1]] * missing)
 
     def _bounded(self, name: str) -> int:
         index = self.known_variable(name)
@@ -170,71 +183,90 @@ class Assembly:
         return index
 
     def lower(self, variable: str, value: float) -> None:
+        """LO."""
         self.lower_bounds[self._bounded(variable)] = value
 
     def upper(self, variable: str, value: float) -> None:
+        """UP; exactly 0 while the bounds are [0, inf] takes the lower bound away."""
         index = self._bounded(variable)
         if value == 0.0 and self.lower_bounds[index] == 0.0 and self.upper_bounds[index] >= INFINITE:
             self.lower_bounds[index] = -inf
         self.upper_bounds[index] = value
 
     def fix(self, variable: str, value: float) -> None:
+        """FX."""
         index = self._bounded(variable)
         self.lower_bounds[index] = self.upper_bounds[index] = value
 
     def free(self, variable: str, _: float = 0.0) -> None:
+        """FR."""
         index = self._bounded(variable)
         self.lower_bounds[index], self.upper_bounds[index] = -inf, inf
 
     def minus_infinity(self, variable: str, _: float = 0.0) -> None:
+        """MI; while the bounds are [0, inf] the upper one becomes 0."""
         index = self._bounded(variable)
         if self.lower_bounds[index] == 0.0 and self.upper_bounds[index] >= INFINITE:
             self.upper_bounds[index] = 0.0
         self.lower_bounds[index] = -inf
 
     def plus_infinity(self, variable: str, _: float = 0.0) -> None:
+        """PL."""
         self.upper_bounds[self._bounded(variable)] = inf
 
-    def _all_bounds(self, lower: float | None, upper: float | None) -> None:
+    def _all_bounds(self, lower: float | None = None, upper: float | None = None) -> None:
+        """Set one or both bounds of all variables, those that V cards bring in later included."""
         self.open_bounds()
         count = len(self.variables)
         if lower is not None:
             self.lower_bounds = array("d", [lower]) * count
+            self.default_bounds = lower, self.default_bounds[1]
         if upper is not None:
             self.upper_bounds = array("d", [upper]) * count
+            self.default_bounds = self.default_bounds[0], upper
 
     def lower_default(self, value: float) -> None:
-        self._all_bounds(value, None)
+        """LO for all variables."""
+        self._all_bounds(lower=value)
 
     def upper_default(self, value: float) -> None:
-        self.open_bounds()
+        """UP for all variables; 0 acts as on one variable."""
         if value == 0.0:
+            self.open_bounds()
             for index, (low, up) in enumerate(zip(self.lower_bounds, self.upper_bounds, strict=True)):
                 if low == 0.0 and up >= INFINITE:
                     self.lower_bounds[index] = -inf
-        self._all_bounds(None, value)
+            if self.default_bounds == (0.0, inf):
+                self.default_bounds = -inf, inf
+        self._all_bounds(upper=value)
 
     def fix_default(self, value: float) -> None:
+        """FX for all variables."""
         self._all_bounds(value, value)
 
     def free_default(self, _: float = 0.0) -> None:
+        """FR for all variables."""
         self._all_bounds(-inf, inf)
 
     def minus_infinity_default(self, _: float = 0.0) -> None:
+        """MI for all variables; the upper bounds become 0."""
         self._all_bounds(-inf, 0.0)
 
     def plus_infinity_default(self, _: float = 0.0) -> None:
-        """Does nothing."""
+        """PL for all variables does nothing."""
 
     # -- START POINT and QUADRATIC
 
     def start_variable(self, variable: str, value: float) -> None:
+        """V: start of a variable."""
         self.starts[self.known_variable(variable)] = value
 
     def start_multiplier(self, group: str, value: float) -> None:
+        """M: start of a multiplier."""
         self.multipliers[self.known_group(group)] = value
 
     def start_either(self, name: str, value: float) -> None:
+        """No code: start of the variable of that name, or else of the group's multiplier."""
         index = self.variables.get(name)
         if index is None:
             self.start_multiplier(name, value)
@@ -242,18 +274,22 @@ class Assembly:
             self.starts[index] = value
 
     def start_variable_default(self, value: float) -> None:
+        """Start of all variables."""
         self.starts.clear()
         self.default_start = value
 
     def start_multiplier_default(self, value: float) -> None:
+        """Start of all multipliers."""
         self.multipliers.clear()
         self.default_multiplier = value
 
     def start_either_default(self, value: float) -> None:
+        """Start of all variables and all multipliers."""
         self.start_variable_default(value)
         self.start_multiplier_default(value)
 
     def curvature(self, first: str, second: str, value: float) -> None:
+        """h_jk of the quadratic term."""
         quadratic = self.quadratic
         quadratic.rows.append(self.known_variable(first))
         quadratic.columns.append(self.known_variable(second))
@@ -267,21 +303,28 @@ class Assembly:
         return self.element_types.setdefault(name, Declaration(name, len(self.element_types)))
 
     def elemental_variable(self, kind: str, name: str) -> None:
-        _append(self._declaration(kind).variables, name)
+        """EV."""
+        declaration = self._declaration(kind)
+        _append(declaration.variables, name)
+        declaration.no_variables.append(-1)
 
     def internal_variable(self, kind: str, name: str) -> None:
+        """IV."""
         _append(self._declaration(kind).internal, name)
 
     def element_parameter_name(self, kind: str, name: str) -> None:
-        _append(self._declaration(kind).parameters, name)
+        """EP."""
+        declaration = self._declaration(kind)
+        _append(declaration.parameters, name)
+        declaration.no_parameters.append(nan)
 
     def _add_element(self, name: str, kind: Declaration) -> int:
         index = self.elements[name] = len(self.type_of_element)
         self.type_of_element.append(kind)
         self.variable_start.append(len(self.element_variables))
-        self.element_variables.extend([-1] * len(kind.variables))
+        self.element_variables.extend(kind.no_variables)
         self.parameter_start.append(len(self.element_parameters))
-        self.element_parameters.extend([nan] * len(kind.parameters))
+        self.element_parameters.extend(kind.no_parameters)
         return index
 
     def _element_kind(self, name: str) -> Declaration:
@@ -291,7 +334,8 @@ class Assembly:
         return kind
 
     def element(self, name: str, kind: str) -> None:
-        declared = self._element_kind(kind)
+        """T: an element and its type."""
+        declared = self.element_types.get(kind) or self._element_kind(kind)
         index = self.elements.get(name)
         if index is None:
             self._add_element(name, declared)
@@ -299,19 +343,20 @@ class Assembly:
             raise SIFError(f"element {name!r} has the type {self.type_of_element[index].name!r} already")
 
     def element_default(self, kind: str) -> None:
+        """``T 'DEFAULT'``: the type of elements that are met without one."""
         self.default_element_type = self._element_kind(kind)
 
-    def _used_element(self, name: str) -> int:
-        """An element on a V or P card: one met there first has the default type."""
-        index = self.elements.get(name)
-        if index is None:
-            if self.default_element_type is None:
-                raise SIFError(f"element {name!r} has no type, and there is no default")
-            index = self._add_element(name, self.default_element_type)
-        return index
+    def _default_element(self, name: str) -> int:
+        """An element met first on a V or P card: it has the default type."""
+        if self.default_element_type is None:
+            raise SIFError(f"element {name!r} has no type, and there is no default")
+        return self._add_element(name, self.default_element_type)
 
     def element_variable(self, element: str, local: str, variable: str) -> None:
-        index = self._used_element(element)
+        """V: which problem variable an elemental variable is; a new one is appended."""
+        index = self.elements.get(element)
+        if index is None:
+            index = self._default_element(element)
         kind = self.type_of_element[index]
         position = kind.variables.get(local)
         if position is None:
@@ -322,7 +367,10 @@ class Assembly:
         self.element_variables[self.variable_start[index] + position] = problem_variable
 
     def element_parameter(self, element: str, name: str, value: float) -> None:
-        index = self._used_element(element)
+        """P: value of an element's parameter."""
+        index = self.elements.get(element)
+        if index is None:
+            index = self._default_element(element)
         kind = self.type_of_element[index]
         position = kind.parameters.get(name)
         if position is None:
@@ -332,9 +380,11 @@ class Assembly:
     # -- GROUP TYPE and GROUP USES
 
     def group_variable(self, kind: str, name: str) -> None:
+        """GV."""
         _append(self.group_types.setdefault(kind, Declaration(kind, len(self.group_types))).variables, name)
 
     def group_parameter_name(self, kind: str, name: str) -> None:
+        """GP."""
         _append(self.group_types.setdefault(kind, Declaration(kind, len(self.group_types))).parameters, name)
 
     def _group_kind(self, name: str) -> Declaration:
@@ -344,20 +394,26 @@ class Assembly:
         return kind
 
     def group_type(self, group: str, kind: str) -> None:
+        """T: the type of a group."""
         self.type_of_group[self.known_group(group)] = self._group_kind(kind)
 
     def group_type_default(self, kind: str) -> None:
+        """``T 'DEFAULT'``: the type of all groups without their own."""
         self.default_group_type = self._group_kind(kind)
 
     def use(self, group: str, element: str, weight: float) -> None:
+        """E: an element of a group and its weight."""
         index = self.elements.get(element)
-        if index is None:
-            raise SIFError(f"element {element!r} is not declared")
-        self.use_group.append(self.known_group(group))
+        row = self.groups.get(group)
+        if index is None or row is None:
+            what = f"element {element!r}" if index is None else f"group {group!r}"
+            raise SIFError(f"{what} is not declared")
+        self.use_group.append(row)
         self.use_element.append(index)
         self.use_weight.append(weight)
 
     def group_parameter(self, group: str, name: str, value: float) -> None:
+        """P: value of a group's parameter; its type may come later."""
         self.group_parameters.append((self.known_group(group), name, value))
 
 

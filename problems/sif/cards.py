@@ -10,7 +10,7 @@ from .structure import Card
 LAST_COLUMN = 65
 """What stands beyond it is dropped."""
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[EDed][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:(?:[EDed][+-]?|(?P<bare>[+-]))[0-9]+)?")
 
 
 def is_comment(text: str) -> bool:
@@ -53,7 +53,10 @@ def slice_card(line: int, text: str) -> Card:
 
 
 def number(field: str) -> float:
-    """Read a numeric field: blanks anywhere, exponent D or E, no point needed; an empty field is 0.
+    """Read a numeric field as Fortran does; an empty field is 0.
+
+    Blanks may stand anywhere, the point is optional, the exponent's letter is D or E or missing:
+    ``3.478+04``.
 
     Raises
     ------
@@ -63,6 +66,9 @@ def number(field: str) -> float:
     digits = field.replace(" ", "")
     if not digits:
         return 0.0
-    if not _NUMBER.fullmatch(digits):
+    match = _NUMBER.fullmatch(digits)
+    if match is None:
         raise SIFError(f"{field.strip()!r} is not a number")
+    if match["bare"]:
+        digits = digits[: match.start("bare")] + "E" + digits[match.start("bare") :]
     return float(digits.replace("D", "E").replace("d", "e"))

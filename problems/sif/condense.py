@@ -188,7 +188,7 @@ def _check_elements(assembly: Assembly, variables: np.ndarray, parameters: np.nd
 
 
 def _group_types(assembly: Assembly) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Type, first parameter and parameters of every group; the default type holds for all without their own."""
+    """Type, first parameter and parameters of every group; the default type is for those without one."""
     default = assembly.default_group_type
     kinds = [assembly.type_of_group.get(group, default) for group in range(len(assembly.groups))]
     counts = [0 if kind is None else len(kind.parameters) for kind in kinds]

@@ -1,4 +1,4 @@
-"""The grammar of part 1 of a SIF file, in one place: sections, codes of their cards, what stands in which field.
+"""The grammar of part 1 of a SIF file, in one place: sections, codes of cards, what stands in which field.
 
 The other modules know a card only as a `Form`; what a verb does is said in `assembly`.
 """
@@ -67,8 +67,8 @@ class Form(NamedTuple):
     verb : str
         Method of `assembly.Assembly` that the card calls.
     plain, array, real : tuple of str
-        Codes on which parentheses are literal and the value a number; on which names are array names (X forms);
-        on which the value is a real parameter too (Z forms).
+        Codes on which parentheses are literal and the value is a number; on which names are array names
+        (X forms); on which, besides, the value is a real parameter (Z forms).
     layout : Layout
         What follows field 2.
     field2, field3, field5 : bool
@@ -76,7 +76,7 @@ class Form(NamedTuple):
     vector : bool
         Field 2 names a vector: only the first one of the section counts, and verbs do not get the name.
     reserved : mapping of str to str
-        Names in field 3 (field 2 where field 3 is a type) that stand for another verb, which gets the rest.
+        Names in field 3 (field 2 where field 3 is a type) that stand for another verb, or, empty, for none.
     blank : float
         Value of an empty numeric field.
     kind : str
@@ -129,7 +129,7 @@ def _group_forms(layout: Layout) -> tuple[Form, ...]:
     return rows + combinations
 
 
-_MARKS = {"'SCALE'": "variable", "'INTEGER'": "variable", "'ZERO-ONE'": "variable", "'MARKER'": "ignore"}
+_MARKS = {"'SCALE'": "variable", "'INTEGER'": "variable", "'ZERO-ONE'": "variable", "'MARKER'": ""}
 
 
 def _variable_forms(layout: Layout) -> tuple[Form, ...]:
@@ -284,9 +284,12 @@ FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
         ),
     }
 )
-"""Section to its forms. OBJECT BOUND has none: it is skipped."""
+"""Section to its forms."""
 
-IGNORED_DEFAULTS = ("START POINT",)
+SKIPPED_SECTIONS = ("OBJECT BOUND",)
+"""Sections whose cards are not read."""
+
+UNKNOWN_DEFAULTS_IGNORED = ("START POINT",)
 """Sections where a ``'DEFAULT'`` card with an unknown code does nothing (``FR`` in 8 files)."""
 
 INTEGER_PARAMETERS: Mapping[str, str] = MappingProxyType(
@@ -306,9 +309,9 @@ INTEGER_PARAMETERS: Mapping[str, str] = MappingProxyType(
 )
 """Code to the value of the integer parameter in field 2.
 
-``n4`` is the number in field 4, ``p3`` and ``p5`` are parameters of the same kind, ``real3`` and ``integer3`` of
-the kind named, ``f3`` is a function; ``integer`` truncates towards zero and refuses what a Fortran integer cannot
-hold, ``quotient`` truncates towards zero.
+``n4`` is the number in field 4, ``p3`` and ``p5`` are parameters of the same kind, ``real3`` and ``integer3``
+of the kind named, ``f3`` is a function; ``integer`` truncates towards zero and refuses what a Fortran integer
+cannot hold, ``quotient`` truncates towards zero.
 """
 
 REAL_PARAMETERS: Mapping[str, str] = MappingProxyType(

@@ -11,7 +11,7 @@ from os import PathLike, fspath
 from .cards import header, is_comment, is_header, number, slice_card
 from .condense import Surroundings, condense
 from .errors import SIFError
-from .expand import MAX_EXECUTIONS, Section, run_cards
+from .expand import MAX_CARDS, Section, run_cards
 from .function_parts import read_function_part, subprogram_names
 from .grammar import SECTION_NAMES
 from .structure import Adjustable, FunctionPart, Structure
@@ -66,7 +66,7 @@ def read_structure(
     parameters: Mapping[str, float] | None = None,
     *,
     cutest_digits: bool = True,
-    max_executions: int = MAX_EXECUTIONS,
+    max_cards: int = MAX_CARDS,
 ) -> Structure:
     """Read a SIF file and expand its data part.
 
@@ -79,9 +79,9 @@ def read_structure(
     cutest_digits : bool
         Round the data to 11 significant digits, as the Fortran decoder does (the default, since results are
         compared with CUTEst's); False keeps the decimals of the file.
-    max_executions : int
-        Card executions after which the file is refused. The default leaves room for sizes well beyond those of
-        the collection.
+    max_cards : int
+        Card executions after which the file is refused (parameter cards count a tenth). The default leaves
+        room for several times the largest default size of the collection.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def read_structure(
     overrides = reading.overrides(dict(parameters or {}), head.adjustable)
     sections = list(_sections(file, reading, lines))
     element_functions, group_functions, subprograms = _functions(file, lines)
-    assembly = run_cards(file, sections, overrides, max_executions=max_executions)
+    assembly = run_cards(file, sections, overrides, max_cards=max_cards)
     surroundings = Surroundings(
         head.name, head.classification, head.adjustable, element_functions, group_functions, subprograms
     )

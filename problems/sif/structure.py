@@ -96,8 +96,8 @@ class Structure:
     element_type : ndarray of int32, shape (elements,)
         Index into ``element_types``.
     element_start : ndarray of int64, shape (elements + 1,)
-        ``element_variables[element_start[e]:element_start[e + 1]]`` are the problem variables of element e, in
-        the order of its type's elemental variables.
+        ``element_variables[element_start[e]:element_start[e + 1]]`` are the problem variables of element e,
+        in the order of its type's elemental variables.
     element_variables : ndarray of int32
         See ``element_start``.
     parameter_start, element_parameters
