@@ -43,7 +43,7 @@ _FOLDED: dict[str, Callable[..., float]] = {
     "copysign": math.copysign,
     "trunc": lambda a: float(math.trunc(a)),
     "nint": lambda a: float(math.trunc(a + math.copysign(_BELOW_HALF, a))),
-    "single": lambda a: float(np.float32(a)),
+    "single": lambda a: _single(a),
     "lt": lambda a, b: float(a < b),
     "le": lambda a, b: float(a <= b),
     "gt": lambda a, b: float(a > b),
@@ -52,6 +52,12 @@ _FOLDED: dict[str, Callable[..., float]] = {
     "ne": lambda a, b: float(a != b),
     "not": lambda a: float(not a),
 }
+
+
+def _single(value: float) -> float:
+    """The nearest single-precision number, infinite beyond the largest one."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))
 
 
 class Graph:
