@@ -42,8 +42,17 @@ def condense(assembly: Assembly, surroundings: Surroundings, *, cutest_digits: b
     Raises
     ------
     SIFError
-        Where an element lacks a variable or parameter, a group a parameter.
+        Where an element lacks a variable or parameter, a group a parameter or a type its function, and where
+        a number is not finite.
     """
+    _check_functions(assembly, surroundings)
+    with np.errstate(all="ignore"):
+        structure = _structure(assembly, surroundings, cutest_digits=cutest_digits)
+    _check_numbers(structure)
+    return structure
+
+
+def _structure(assembly: Assembly, surroundings: Surroundings, *, cutest_digits: bool) -> Structure:
     rounded: Callable[[np.ndarray], np.ndarray] = cutest_rounded if cutest_digits else np.asarray
     n, groups = len(assembly.variables), len(assembly.groups)
     lower, upper = _bounds(assembly, rounded)
@@ -91,6 +100,38 @@ def condense(assembly: Assembly, surroundings: Surroundings, *, cutest_digits: b
         group_parameters=rounded(group_parameters),
         quadratic=_quadratic(assembly.quadratic, n, rounded),
     )
+
+
+def _check_functions(assembly: Assembly, surroundings: Surroundings) -> None:
+    """Every type in use must have its function in part 2 or 3."""
+    groups: set[Declaration | None] = {*assembly.type_of_group.values(), assembly.default_group_type}
+    for what, used, part in (
+        ("element", {*assembly.type_of_element}, surroundings.element_functions),
+        ("group", groups - {None}, surroundings.group_functions),
+    ):
+        missing = {kind.name for kind in used if kind is not None} - part.individuals.keys()
+        if missing:
+            raise SIFError(f"{what} type {min(missing)!r} is used, but its function does not follow")
+
+
+def _check_numbers(structure: Structure) -> None:
+    """Overflow in parameter cards and absurd exponents end here."""
+    for what, values in (
+        ("start point", structure.x0),
+        ("multipliers", structure.y0),
+        ("scales of groups", structure.scale),
+        ("constants", structure.constant),
+        ("linear coefficients", structure.linear[2]),
+        ("quadratic coefficients", structure.quadratic[2]),
+        ("weights of elements", structure.use_weight),
+        ("parameters of elements", structure.element_parameters),
+        ("parameters of groups", structure.group_parameters),
+    ):
+        if not np.isfinite(values).all():
+            raise SIFError(f"the {what} are not all finite")
+    for what, values in (("bounds", structure.lb), ("bounds", structure.ub), ("ranges", structure.ranges)):
+        if np.isnan(values).any():
+            raise SIFError(f"the {what} are not all numbers")
 
 
 def _filled(size: int, default: float, values: dict[int, float]) -> np.ndarray:

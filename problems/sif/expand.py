@@ -2,8 +2,8 @@
 
 Part 1 is a program: integer and real parameters are its variables, DO its loops, every other card a call.
 Its cards are translated to a line of Python each and run as one function; interpreting them would cost
-several times as much, and problems of default size execute millions. Integer parameters are local variables of
-that function; real ones, whose names may be array names, stay in a dictionary.
+several times as much, and problems of default size execute millions. Integer parameters are local variables
+of that function; real ones, whose names may be array names, stay in a dictionary.
 """
 
 from __future__ import annotations

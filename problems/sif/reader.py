@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from math import isfinite
+from numbers import Real
 from os import PathLike, fspath
 
 from .cards import header, is_comment, is_header, number, slice_card
@@ -145,8 +147,8 @@ class _Head:
                 self.next = (line, text)
                 break
         if self.name is None:
-            line, text = self.next or (None, "")
-            raise SIFError("the file does not begin with NAME", file=file, line=line, card=text)
+            first = self.next or (1, "")
+            raise SIFError("the file does not begin with NAME", file=file, line=first[0], card=first[1])
         return self
 
     def _comment(self, line: int, text: str) -> None:
@@ -176,7 +178,8 @@ class _Head:
                     default = _ADJUSTABLE_CODES[card.code](number(card.field4))
                 except (SIFError, OverflowError) as error:
                     raise SIFError(str(error), file=self.file, line=line, card=text) from None
-                adjustable[card.field2] = Adjustable(card.field2, default, tuple(others.get(card.field2, ())))
+                alternatives = tuple(v for v in dict.fromkeys(others.get(card.field2, ())) if v != default)
+                adjustable[card.field2] = Adjustable(card.field2, default, alternatives)
         return Head(self.name or "", self.classification, tuple(adjustable.values()))
 
     def overrides(self, parameters: dict[str, float], adjustable: tuple[Adjustable, ...]) -> dict[int, float]:
@@ -186,8 +189,11 @@ class _Head:
             if name not in offered:
                 what = ", ".join(f"{each.name} (default {each.default})" for each in adjustable) or "nothing"
                 raise ValueError(f"parameters: {name!r} cannot be set in {self.file}; {what} can be")
-            if isinstance(offered[name].default, int) and value != int(value):
-                raise ValueError(f"parameters: {name!r} is an integer, got {value!r}")
+            if not isinstance(value, Real):
+                raise TypeError(f"parameters: {name!r} is a number, got {type(value).__name__}")
+            if not isfinite(value) or (isinstance(offered[name].default, int) and value != int(value)):
+                what = "an integer" if isinstance(offered[name].default, int) else "finite"
+                raise ValueError(f"parameters: {name!r} is {what}, got {value!r}")
         result = {}
         for line, text in self.marked:
             card = slice_card(line, text)
