@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +75,8 @@ def parse_settings(items: Iterable[str], what: str = "setting") -> dict[str, Sca
     for item in items:
         key, equals, value = item.partition("=")
         key = key.strip()
-        if not equals or not key.isidentifier() or not value.strip():
+        # Parameters of SIF files have names such as N/2, too.
+        if not equals or not re.fullmatch(r"[^\W\d]\S*", key) or not value.strip():
             raise ValueError(f"{what} {item!r} is not of the form key=value, such as n=1000")
         if key in settings:
             raise ValueError(f"{what} {key!r} is given twice")

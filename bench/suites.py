@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..problems.nlp import NLP
 from .spec import Spec, did_you_mean, parse_settings, parse_spec, split_specs
+
+if TYPE_CHECKING:
+    from ..problems.entries import Entry
 
 SMALL = 200
 
@@ -23,7 +27,7 @@ def build(name: str, sizes: Mapping[str, Any]) -> NLP:
     name : str
         Registry name, or ``path/to/file.py:function``: the function, called with the sizes, returns an `NLP`.
     sizes : mapping
-        Sizes as keyword arguments.
+        Sizes as keyword arguments; for ``sif:NAME`` the folder stands among them as ``path``.
 
     Raises
     ------
@@ -93,6 +97,29 @@ def _s2mpj(pattern: str = "*", largest: int | None = None) -> list[Spec]:
     return found
 
 
+def _sif(where: str) -> list[Spec]:
+    """Problems of a folder of SIF files at their default sizes.
+
+    ``where`` is the folder (none: MASTSIF), or ends, after a slash or alone, in a pattern of names or
+    classifications. The specifications carry the folder: their jobs run in other processes.
+    """
+    from ..problems.sif.collection import SIFCollection
+
+    folder, pattern = where, "*"
+    if not Path(where).is_dir():
+        folder, _, pattern = where.replace(os.sep, "/").rpartition("/")
+        folder = folder or ("/" if where.startswith("/") else "")
+    return [
+        Spec.of(entry.name, {"path": str(entry.folder)})
+        for entry in SIFCollection(folder or None).entries()
+        if fnmatch.fnmatchcase(entry.file.stem.upper(), pattern.upper())
+        or fnmatch.fnmatchcase(entry.classification, pattern.upper())
+    ]
+
+
+_PATTERNS: Mapping[str, Callable[[str], list[Spec]]] = {"native": _native, "s2mpj": _s2mpj, "sif": _sif}
+
+
 def _smoke() -> list[Spec]:
     return [parse_spec(text) for text in SMOKE]
 
@@ -154,6 +181,7 @@ def resolve(text: str) -> list[Spec]:
     text : str
         Comma list of suite names, problem names with or without sizes (``LUKVLE1[n=10000]``,
         ``s2mpj:HS71``), and patterns: ``native:HS*``, ``native:OOR2-*`` (a classification), ``s2mpj:BT*``.
+        SIF files: ``sif:DIR`` (a folder), ``sif:DIR/HS*``, ``path/to/HS71.SIF``; a comma in DIR would end it.
 
     Raises
     ------
@@ -173,8 +201,9 @@ def _resolve_one(piece: str) -> list[Spec]:
         return SUITES[piece.lower()][1]()
     source, colon, pattern = piece.partition(":")
     is_pattern = any(character in pattern for character in "*?")
-    if colon and (source.lower() == "native" or (source.lower() == "s2mpj" and is_pattern)):
-        found = _native(pattern) if source.lower() == "native" else _s2mpj(pattern)
+    matching = _PATTERNS.get(source.lower()) if colon else None
+    if matching and (is_pattern or source.lower() == "native" or _is_folder(source, pattern)):
+        found = matching(pattern)
         if not found:
             raise ValueError(f"{piece!r} fits no problem; see `karush problems list`")
         return found
@@ -185,8 +214,24 @@ def _resolve_one(piece: str) -> list[Spec]:
         raise ValueError(str(error) + (f" Or a suite?{hint}" if hint else "")) from error
 
 
-def problem_spec(name: str, sizes: Iterable[str] = ()) -> Spec:
+def _is_folder(source: str, where: str) -> bool:
+    """Whether ``sif:WHERE`` means a folder and not one problem."""
+    if source.lower() != "sif":
+        return False
+    if Path(where).is_dir():
+        return True
+    name = where.partition("[")[0].strip()  # sizes follow
+    return not name or ("/" in name.replace(os.sep, "/") and not _is_sif_file(name))
+
+
+def _is_sif_file(name: str) -> bool:
+    return name.upper().endswith(".SIF")
+
+
+def problem_spec(name: str, sizes: Iterable[str] = (), path: str | None = None) -> Spec:
     """A problem from its name, with sizes in brackets or as ``key=value`` texts, checked.
+
+    ``path`` is the folder of ``sif:NAME``. A SIF file may also be named by its own path.
 
     Raises
     ------
@@ -198,6 +243,8 @@ def problem_spec(name: str, sizes: Iterable[str] = ()) -> Spec:
     for key in given:
         if key in spec.keywords:
             raise ValueError(f"size {key!r} is given twice")
+    if path is not None:
+        given["path"] = path
     return check_problem(Spec.of(spec.name, {**spec.keywords, **given}))
 
 
@@ -207,11 +254,12 @@ def check_problem(spec: Spec) -> Spec:
     if path is not None:
         _load_function(path, function)
         return Spec(f"{path.resolve()}:{function}", spec.settings)
-    from ..problems import registry
-
-    entry = registry.find(spec.name)
-    for key, value in spec.settings:
+    spec = _with_folder(spec)
+    entry, keywords = entry_of(spec)
+    for key, value in keywords.items():
         if key not in entry.sizes:
+            if entry.open_sizes:
+                continue
             takes = ", ".join(f"{k}={v}" for k, v in entry.sizes.items()) or "no sizes"
             raise ValueError(
                 f"{spec.name} has no size {key!r}.{did_you_mean(key, entry.sizes)} It takes {takes}."
@@ -219,4 +267,27 @@ def check_problem(spec: Spec) -> Spec:
         default = entry.sizes[key]
         if isinstance(default, int) and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise ValueError(f"size {key} of {spec.name} must be a positive integer, got {value!r}")
-    return Spec(entry.name, spec.settings)
+    if folder := getattr(entry, "folder", None):
+        keywords["path"] = str(folder)  # jobs run in other processes
+    return Spec.of(entry.name, keywords)
+
+
+def entry_of(spec: Spec) -> tuple[Entry, dict[str, Any]]:
+    """The registry's entry of a problem, and its sizes without the folder."""
+    from ..problems import registry
+
+    sizes: dict[str, Any] = spec.keywords
+    folder = sizes.pop("path", None)
+    return registry.find(spec.name, path=None if folder is None else str(folder)), sizes
+
+
+def _with_folder(spec: Spec) -> Spec:
+    """A SIF file that is named by its path, as ``sif:NAME`` with its folder."""
+    if not _is_sif_file(spec.name):
+        return spec
+    file = Path(spec.name.removeprefix("sif:")).expanduser()
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}")
+    if "path" in spec.keywords:
+        raise ValueError(f"{spec.name} names its folder; path={spec.keywords['path']!r} names another")
+    return Spec.of(f"sif:{file.stem}", {**spec.keywords, "path": str(file.parent.resolve())})

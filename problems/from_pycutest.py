@@ -21,6 +21,25 @@ import numpy as np
 from .nlp import NLP, Capabilities, IndexVector, Metadata, Vector
 
 _INFINITY = 1e20  # CUTEst's convention: a bound this large is none
+# The letters of the classification by pycutest's words for them.
+_OBJECTIVES = {
+    "none": "N",
+    "constant": "C",
+    "linear": "L",
+    "quadratic": "Q",
+    "sum of squares": "S",
+    "other": "O",
+}
+_CONSTRAINTS = {
+    "unconstrained": "U",
+    "fixed": "X",
+    "bound": "B",
+    "adjacency": "N",
+    "linear": "L",
+    "quadratic": "Q",
+    "other": "O",
+}
+_ORIGINS = {"academic": "A", "modelling": "M", "real-world": "R"}
 _SMALLEST_SIGMA = 1e-8  # a smaller weight of the objective is not put on it by scaling the multipliers
 
 
@@ -86,6 +105,31 @@ def import_pycutest() -> ModuleType:
         ) from error
     module: ModuleType = pycutest
     return module
+
+
+def names() -> list[str]:
+    """Names of the problems in pycutest's SIF folder, sorted."""
+    return sorted(import_pycutest().find_problems())
+
+
+def classification(name: str) -> str:
+    """CUTEst classification string of a problem, put together again from what pycutest makes of it.
+
+    Raises
+    ------
+    KeyError
+        Where pycutest knows no such problem.
+    """
+    found = import_pycutest().problem_properties(name)
+    sizes = ("V" if size == "variable" else str(size or 0) for size in (found["n"], found["m"]))
+    return "-".join(
+        [
+            f"{_OBJECTIVES[found['objective']]}{_CONSTRAINTS[found['constraints']]}"
+            f"{'R' if found['regular'] else 'I'}{found['degree']}",
+            f"{_ORIGINS[found['origin']]}{'Y' if found['internal'] else 'N'}",
+            *sizes,
+        ]
+    )
 
 
 class PycutestProblem(NLP):

@@ -1,18 +1,20 @@
 """The registry: problems by name, from the native collection and from other sources.
 
-A plain name is native; ``source:NAME`` names another source. Nothing is built, and no collection is imported,
-before it is asked for.
+A plain name is native; ``source:NAME`` names another source: ``s2mpj:HS71``, ``sif:HS71`` (a file of the
+folder ``path=`` or MASTSIF), ``cutest:HS71`` (an installed CUTEst). Nothing is built, and no collection is
+imported, before it is asked for.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
-from .entries import KINDS, ConstraintKind, Entry, NativeEntry, S2MPJEntry, nearest
+from .entries import KINDS, ConstraintKind, Entry, NativeEntry, PycutestEntry, S2MPJEntry, nearest
 from .nlp import NLP
 
 
@@ -78,7 +80,8 @@ def get(name: str, **sizes: Any) -> NLP:
     name : str
         "HS71" for a native problem, "s2mpj:HS71" for one of another source. Case does not matter.
     **sizes
-        Sizes and other keywords of the problem.
+        Sizes and other keywords of the problem. For a SIF file ``path`` is its folder, by default what the
+        environment variable MASTSIF names, and the others are the parameters that it marks as adjustable.
 
     Returns
     -------
@@ -88,16 +91,21 @@ def get(name: str, **sizes: Any) -> NLP:
     ------
     KeyError
         Where there is no such problem; the message lists the nearest names.
+    ValueError
+        Where ``path`` is not a folder, or goes with a problem that is no SIF file.
     """
-    return find(name).build(**sizes)
+    path = sizes.pop("path", None)
+    return find(name, path=path).build(**sizes)
 
 
-def find(name: str) -> Entry:
+def find(name: str, *, path: str | os.PathLike[str] | None = None) -> Entry:
     """The registry's entry of a problem, unbuilt; errors as in `get`."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a str, not {type(name).__name__}")
-    prefix, _, bare = name.rpartition(":")
-    source = _source(prefix or "native")
+    prefix, colon, bare = name.partition(":")
+    if not colon:
+        prefix, bare = "native", name
+    source = _source(prefix, path)
     try:
         return source.entry(bare)
     except KeyError:
@@ -119,6 +127,7 @@ def select(
     m: tuple[float, float] | None = None,
     classification: str | None = None,
     collection: str | None = None,
+    path: str | os.PathLike[str] | None = None,
 ) -> list[Entry]:
     """Choose problems without building them.
 
@@ -131,7 +140,10 @@ def select(
     classification : str
         Pattern for the CUTEst string with ``*`` and ``?``, such as "S*" or "?UR2-*".
     collection : str
-        "native" (the default), a native family such as "hock_schittkowski", or a source ("s2mpj").
+        "native" (the default), a native family such as "hock_schittkowski", or a source ("s2mpj", "sif",
+        "cutest").
+    path : path
+        The folder of the collection "sif"; by default what the environment variable MASTSIF names.
 
     Returns
     -------
@@ -140,7 +152,7 @@ def select(
     """
     wanted = _wanted_kinds(constraints)
     found: list[Entry] = []
-    for entry in _entries(collection):
+    for entry in _entries(collection, path):
         if classification is not None and not fnmatch.fnmatchcase(
             entry.classification, classification.upper()
         ):
@@ -174,11 +186,11 @@ def _wanted_kinds(constraints: Any) -> frozenset[ConstraintKind] | None:
     return wanted
 
 
-def _entries(collection: str | None) -> list[Entry]:
-    if collection is None or collection == "native":
+def _entries(collection: str | None, path: str | os.PathLike[str] | None) -> list[Entry]:
+    if collection in _SOURCES or path is not None:
+        return list(_source(collection or "native", path).entries())
+    if collection is None:
         return list(_loaded_native().values())
-    if collection in _SOURCES:
-        return list(_source(collection).entries())
     entries: list[Entry] = [e for e in _loaded_native().values() if e.collection == collection]
     if not entries:
         raise UnknownProblemError(
@@ -210,10 +222,35 @@ class _S2MPJ:
             raise KeyError(name) from error
 
 
-_SOURCES: dict[str, Callable[[], Source]] = {"native": _Native, "s2mpj": _S2MPJ}
+class _Pycutest:
+    def entries(self) -> Iterator[Entry]:
+        from .from_pycutest import names
+
+        return map(PycutestEntry, names())
+
+    def entry(self, name: str) -> Entry:
+        return PycutestEntry(name.upper())  # pycutest says what is wrong with it when it is built
 
 
-def _source(prefix: str) -> Source:
+def _sif(path: str | os.PathLike[str] | None) -> Source:
+    from .sif.collection import SIFCollection
+
+    return SIFCollection(path)
+
+
+_SOURCES: dict[str, Callable[[], Source]] = {
+    "native": _Native,
+    "s2mpj": _S2MPJ,
+    "cutest": _Pycutest,
+    "sif": lambda: _sif(None),
+}
+
+
+def _source(prefix: str, path: str | os.PathLike[str] | None = None) -> Source:
+    if prefix == "sif":
+        return _sif(path)
+    if path is not None:
+        raise ValueError(f"path goes with SIF files ('sif'), not with {prefix!r}; it is {os.fspath(path)!r}")
     if prefix not in _SOURCES:
         known = ", ".join(sorted(_SOURCES))
         raise UnknownProblemError(

@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -108,6 +109,24 @@ def test_problem_is_shown_at_the_sizes_asked_for():
 )
 def test_ranges(text, pair):
     assert interval(text, "n") == pair
+
+
+def test_sif_files_of_a_folder(tmp_path):
+    path = Path(__file__).parent / "problems" / "sif_folder.py"
+    specification = importlib.util.spec_from_file_location("sif_folder", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    folder = str(module.write(tmp_path / "sif files"))
+    listed = json.loads(call("problems", "list", "--collection", "sif", "--path", folder, "--json").stdout)
+    assert [entry["name"] for entry in listed] == ["sif:BOWL", "sif:LINE"]
+    text = call("problems", "show", "sif:bowl", "--path", folder, "--set", "N=4").stdout
+    assert "N: 3 by default, or 10, 100" in " ".join(text.split())
+    found = json.loads(call("solve", f"{folder}/BOWL.SIF", "-s", "N=4", "--json").stdout)
+    assert found["x"] == pytest.approx([2.0] * 4)
+    out = ["--out", str(tmp_path / "out"), "--workers", "1", "--no-report"]
+    assert "2" in call("sweep", "--suite", f"sif:{folder}", "--solvers", "SLSQP", *out).output
+    assert "is not a folder" in fails("problems", "list", "--collection", "sif", "--path", f"{folder}/x")
+    assert "goes with SIF files" in fails("problems", "list", "--path", folder)
 
 
 # ---- solve ----

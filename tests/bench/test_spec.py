@@ -15,7 +15,13 @@ from karush.bench.spec import (
 
 
 def test_specification_is_read_back_from_its_text():
-    for text in ("HS71", "LUKVLE1[n=1000]", "s2mpj:BT1", "exact-al[max_iterations=50,tol=1e-06]"):
+    for text in (
+        "HS71",
+        "LUKVLE1[n=1000]",
+        "s2mpj:BT1",
+        "sif:CATENA[N+1=11]",
+        "exact-al[max_iterations=50,tol=1e-06]",
+    ):
         assert str(parse_spec(text)) == text
 
 
@@ -34,7 +40,9 @@ def test_values_get_the_type_they_look_like(text, value):
     assert type(found) is type(value)
 
 
-@pytest.mark.parametrize("text", ["", "[n=1]", "A[n=1", "A]n=1", "A[n]", "A[=1]", "A[n=]", "A[n=1,n=2]"])
+@pytest.mark.parametrize(
+    "text", ["", "[n=1]", "A[n=1", "A]n=1", "A[n]", "A[=1]", "A[n=]", "A[n=1,n=2]", "A[a b=1]"]
+)
 def test_malformed_specifications_are_refused(text):
     with pytest.raises(ValueError, match=r"form|twice"):
         parse_spec(text)

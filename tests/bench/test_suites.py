@@ -1,3 +1,4 @@
+import importlib.util
 import re
 from pathlib import Path
 
@@ -81,3 +82,41 @@ def test_sizes_from_options_join_those_in_brackets():
     assert suites.problem_spec("LUKVLE1", ["n=30"]) == Spec.of("LUKVLE1", {"n": 30})
     with pytest.raises(ValueError, match="given twice"):
         suites.problem_spec("LUKVLE1[n=3]", ["n=30"])
+
+
+@pytest.fixture
+def sif_folder(tmp_path):
+    path = Path(__file__).parents[1] / "problems" / "sif_folder.py"
+    specification = importlib.util.spec_from_file_location("sif_folder", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.write(tmp_path / "sif files")
+
+
+def test_folder_of_sif_files_is_a_suite_and_its_problems_carry_it(sif_folder, monkeypatch):
+    specs = suites.resolve(f"sif:{sif_folder}")
+    assert specs == [Spec.of(f"sif:{name}", {"path": str(sif_folder)}) for name in ("BOWL", "LINE")]
+    monkeypatch.delenv("MASTSIF", raising=False)
+    assert suites.build(specs[0].name, specs[0].keywords).n == 3
+    assert suites.resolve(f"sif:{sif_folder}/B*") == suites.resolve(f"sif:{sif_folder}/SUR2-*") == specs[:1]
+    monkeypatch.setenv("MASTSIF", str(sif_folder))
+    assert suites.resolve("sif:") == suites.resolve("sif:*") == specs
+    assert suites.resolve("sif:line") == specs[1:]
+
+
+def test_sif_file_is_named_by_its_path(sif_folder):
+    expected = Spec.of("sif:BOWL", {"N": 5, "path": str(sif_folder)})
+    assert suites.problem_spec(f"{sif_folder}/BOWL.SIF", ["N=5"]) == expected
+    assert suites.resolve(f"{sif_folder}/BOWL.SIF[N=5],sif:{sif_folder}/BOWL.SIF[N=5]") == [expected]
+    assert suites.problem_spec("sif:bowl[N=5]", path=str(sif_folder)) == expected
+    assert suites.resolve(str(expected)) == [expected]
+    for wrong, message in (
+        (f"sif:{sif_folder}/x", "is not a folder"),
+        (f"{sif_folder}/BOWLS.SIF", "there is no file"),
+        (f"sif:{sif_folder}/Z*", "fits no problem"),
+        (f"{sif_folder}/BOWL.SIF[M=5]", "has no size 'M'"),
+        (f"{sif_folder}/BOWL.SIF[N=5.5]", "positive integer"),
+        (f"{sif_folder}/BOWL.SIF[path=other]", "names another"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            suites.resolve(wrong)

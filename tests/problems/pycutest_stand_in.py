@@ -101,4 +101,20 @@ def import_problem(
 
 
 def find_problems(**_):
-    return ["HS71", "ROSENBR"]
+    """pycutest.find_problems without conditions."""
+    return ["ROSENBR", "HS71"]
+
+
+def problem_properties(problemName):
+    """pycutest.problem_properties."""
+    common = {"regular": True, "degree": 2, "origin": "academic"}
+    return {
+        "HS71": {"objective": "other", "constraints": "other", "internal": True, "n": 4, "m": 2},
+        "ROSENBR": {
+            "objective": "sum of squares",
+            "constraints": "unconstrained",
+            "internal": False,
+            "n": 2,
+            "m": 0,
+        },
+    }[problemName] | common

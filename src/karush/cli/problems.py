@@ -17,7 +17,12 @@ def problems() -> None:
 
 
 @problems.command("list")
-@click.option("--collection", metavar="NAME", help="native (default), a family of it such as cops, or s2mpj.")
+@click.option(
+    "--collection",
+    metavar="NAME",
+    help="native (default), a family of it such as cops, s2mpj, sif or cutest.",
+)
+@click.option("--path", metavar="DIR", help="Folder of the SIF files of --collection sif; default: MASTSIF.")
 @click.option(
     "--constraints", multiple=True, type=click.Choice(KINDS), help="Exactly these kinds; repeatable."
 )
@@ -65,18 +70,22 @@ def _print_table(entries: list[Any]) -> None:
 @problems.command("show")
 @click.argument("name")
 @click.option("-s", "--set", "sizes", multiple=True, metavar="KEY=VALUE", help="A size: n=1000; repeatable.")
+@click.option("--path", metavar="DIR", help="Folder of the file of sif:NAME; default: MASTSIF.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def show_problem(name: str, sizes: tuple[str, ...], as_json: bool) -> None:
+def show_problem(name: str, sizes: tuple[str, ...], path: str | None, as_json: bool) -> None:
     """Show what is known of a problem, and its structure."""
-    from ..bench.suites import problem_spec
-    from ..problems import registry
+    from ..bench.suites import entry_of, problem_spec
     from .console import console, number, write_json
 
-    spec = problem_spec(name, sizes)
-    entry = registry.find(spec.name)
-    problem = entry.build(**spec.keywords)
+    spec = problem_spec(name, sizes, path)
+    entry, keywords = entry_of(spec)
+    problem = entry.build(**keywords)
     record = entry_record(entry)
-    record["sizes"] = {**entry.sizes, **spec.keywords}
+    record["sizes"] = {**entry.sizes, **keywords}
+    if hasattr(entry, "adjustable"):  # a SIF file names its parameters
+        record["adjustable"] = {
+            p.name: {"default": p.default, "alternatives": list(p.alternatives)} for p in entry.adjustable
+        }
     record.update(
         n=problem.n,
         m=problem.m,
@@ -92,7 +101,9 @@ def show_problem(name: str, sizes: tuple[str, ...], as_json: bool) -> None:
         return
     out = console()
     for key, value in record.items():
-        if isinstance(value, dict):
+        if key == "adjustable":
+            text = "; ".join(f"{name}: {_choices(**known)}" for name, known in value.items()) or "-"
+        elif isinstance(value, dict):
             text = ", ".join(f"{k}={v}" for k, v in value.items()) or "-"
         elif isinstance(value, list):
             text = ", ".join(map(str, value))
@@ -100,6 +111,11 @@ def show_problem(name: str, sizes: tuple[str, ...], as_json: bool) -> None:
             text = number(value, 12) if value is None or isinstance(value, int | float) else str(value)
         out.print(f"[dim]{key.replace('_', ' '):>18}[/]  ", end="")
         out.print(text, markup=False)
+
+
+def _choices(default: float, alternatives: list[float]) -> str:
+    text = f"{default} by default"
+    return f"{text}, or {', '.join(map(str, alternatives))}" if alternatives else text
 
 
 def entry_record(entry: Any) -> dict[str, Any]:
