@@ -1,0 +1,294 @@
+"""Iterations on a sketched factor: FOSSILS, SPIR, iterative sketching.
+
+All work in the coordinates y of x = P y, in which the columns of A P are nearly orthonormal: distances in y
+are distances of A x, and for a good sketch the eigenvalues of P'A'AP lie in [1/(1 + sqrt(beta))^2,
+1/(1 - sqrt(beta))^2], beta = n/d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .sketched_factor import SketchedFactor
+from .systems import LeastSquaresSystem
+
+# Of the first pass's stopping rule, as in FOSSILS: the error that a single pass cannot go below.
+_GAMMA, _RHO = 1.0, 0.04
+# Backward error, in roundoffs, at which an iteration is done; that of Householder QR is .2 and more.
+_BACKWARD = 0.25
+# Steps that grow to this multiple of the first one are a divergence; so many without progress, rounding.
+_DIVERGED, _PATIENCE = 10.0, 6
+# Passes of refinement: two suffice in theory, the third is for what rounding may have spoilt.
+_PASSES = 3
+
+Operator = Callable[[np.ndarray], np.ndarray]
+
+
+class DivergenceError(ArithmeticError):
+    """The sketch was not as good as it should be: the momentum iteration grows, or is not finite."""
+
+
+@dataclass
+class Progress:
+    """What an iteration has done: steps, and whether each of its loops met the stopping rule."""
+
+    iterations: int = 0
+    converged: bool = True
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Damping and momentum of the heavy-ball iteration for a sketch of d rows, as FOSSILS has them.
+
+    alpha = (1 - beta)^2 and beta = r/d are optimal where the spectrum is the Marchenko-Pastur one.
+    """
+
+    alpha: float
+    beta: float
+
+    @classmethod
+    def of(cls, rank: int, d: int) -> Momentum:
+        """For a factor of this rank from a sketch of d rows."""
+        beta = rank / d
+        return cls((1.0 - beta) ** 2, beta)
+
+
+def fossils(
+    system: LeastSquaresSystem,
+    b: np.ndarray,
+    factor: SketchedFactor,
+    x: np.ndarray,
+    momentum: Momentum,
+    rtol: float,
+    maxiter: int,
+) -> tuple[np.ndarray, Progress]:
+    """Fast optimal stable sketchy iterative least squares, two passes of refinement.
+
+    Parameters
+    ----------
+    system, b
+        min ||A x - b||.
+    factor : SketchedFactor
+        Of A.
+    x : ndarray, shape (n,) or (n, p)
+        Start: the sketch-and-solve solution, or a warm one.
+    momentum : Momentum
+        Of the inner iteration.
+    rtol : float
+        Relative accuracy of A x; zero: that of a backward-stable method.
+    maxiter : int
+        Most steps of each inner iteration.
+
+    References
+    ----------
+    E. N. Epperly, M. Meier and Y. Nakatsukasa, "Fast randomized least-squares solvers can be just as accurate
+    and stable as classical direct solvers", arXiv:2406.03468, the algorithm named FOSSILS.
+    """
+
+    def inner(gram: Operator, c: np.ndarray, rule: StoppingRule, progress: Progress) -> np.ndarray:
+        return heavy_ball(gram, c, momentum, rule, maxiter, progress)
+
+    return _refined(system, b, factor, x, rtol, inner)
+
+
+def spir(
+    system: LeastSquaresSystem,
+    b: np.ndarray,
+    factor: SketchedFactor,
+    x: np.ndarray,
+    rtol: float,
+    maxiter: int,
+) -> tuple[np.ndarray, Progress]:
+    """Sketch-and-precondition with iterative refinement: the same two passes with conjugate gradients.
+
+    It needs no bound on the sketch's distortion. Parameters as for `fossils`.
+
+    References
+    ----------
+    The same paper's algorithm named SPIR.
+    """
+
+    def inner(gram: Operator, c: np.ndarray, rule: StoppingRule, progress: Progress) -> np.ndarray:
+        return conjugate_gradients(gram, c, rule, maxiter, progress)
+
+    return _refined(system, b, factor, x, rtol, inner)
+
+
+def _refined(
+    system: LeastSquaresSystem,
+    b: np.ndarray,
+    factor: SketchedFactor,
+    x: np.ndarray,
+    rtol: float,
+    inner: Callable[[Operator, np.ndarray, StoppingRule, Progress], np.ndarray],
+) -> tuple[np.ndarray, Progress]:
+    """X += P y, where y solves P'A'AP y = P'A'(b - A x): twice, and once more where that was not enough."""
+    progress = Progress()
+    zero = np.zeros_like(b)
+
+    def gram(y: np.ndarray) -> np.ndarray:
+        return factor.apply_adjoint(system.gram(factor.apply(y), zero))
+
+    for number in range(_PASSES):
+        gradient, residual = system.gradient(x, b)
+        c = factor.apply_adjoint(gradient)
+        rule = StoppingRule(system, factor, x, residual, rtol, single=number == 0)
+        if number > 1 and rule.is_accurate(c):
+            break
+        x = x + factor.apply(inner(gram, c, rule, progress))
+    return x, progress
+
+
+def iterative_sketching(
+    system: LeastSquaresSystem,
+    b: np.ndarray,
+    factor: SketchedFactor,
+    x: np.ndarray,
+    momentum: Momentum,
+    rtol: float,
+    maxiter: int,
+) -> tuple[np.ndarray, Progress]:
+    """Iterative sketching with damping and momentum: forward stable, not backward stable.
+
+    References
+    ----------
+    E. N. Epperly, "Fast and forward stable randomized algorithms for linear least-squares problems", SIAM J.
+    Matrix Anal. Appl. 45 (2024), arXiv:2311.04362, with the optimal damping and momentum.
+    """
+    progress = Progress()
+    previous, rule = x, None
+    for _ in range(maxiter):
+        gradient, residual = system.gradient(x, b)
+        c = factor.apply_adjoint(gradient)
+        if rule is None:
+            rule = StoppingRule(system, factor, x, residual, rtol, single=True)
+        step = momentum.alpha * factor.apply(c) + momentum.beta * (x - previous)
+        previous, x = x, x + step
+        progress.iterations += 1
+        if rule.is_met(c, momentum.alpha * c):
+            return x, progress
+    progress.converged = False
+    return x, progress
+
+
+def heavy_ball(
+    gram: Operator, c: np.ndarray, momentum: Momentum, rule: StoppingRule, maxiter: int, progress: Progress
+) -> np.ndarray:
+    """Solve gram(y) = c by gradient descent with momentum."""
+    y, previous = c, c
+    for _ in range(maxiter):
+        left = c - gram(y)
+        step = momentum.alpha * left + momentum.beta * (y - previous)
+        previous, y = y, y + step
+        progress.iterations += 1
+        if rule.is_met(left, step):
+            return y
+    progress.converged = False
+    return y
+
+
+def conjugate_gradients(
+    gram: Operator, c: np.ndarray, rule: StoppingRule, maxiter: int, progress: Progress
+) -> np.ndarray:
+    """Solve gram(y) = c by conjugate gradients from zero."""
+    y, left, direction = np.zeros_like(c), c, c
+    squares = np.sum(left**2, axis=0)
+    for _ in range(maxiter):
+        product = gram(direction)
+        curvature = np.sum(direction * product, axis=0)
+        with np.errstate(all="ignore"):
+            length = np.where(curvature > 0.0, squares / curvature, 0.0)
+        step = length * direction
+        y = y + step
+        progress.iterations += 1
+        left = left - length * product
+        if rule.is_met(left, step):
+            return y
+        squares, before = np.sum(left**2, axis=0), squares
+        with np.errstate(all="ignore"):
+            direction = left + np.where(before > 0.0, squares / before, 0.0) * direction
+    progress.converged = False
+    return y
+
+
+class StoppingRule:
+    """When an iteration for y is done, decided for all right-hand sides together.
+
+    Done is: the backward error is that of a stable method; the accuracy asked for is there; steps are below
+    what this pass can resolve (the first pass, where the rest is the next one's); or nothing moves any more.
+
+    Parameters
+    ----------
+    system, factor
+        The problem.
+    x : ndarray, shape (n,) or (n, p)
+        The point that the pass starts from.
+    residual : float or ndarray
+        ||b - A x|| there.
+    rtol : float
+        Relative accuracy of A x asked for, or zero.
+    single : bool
+        True for the first pass.
+    """
+
+    def __init__(
+        self,
+        system: LeastSquaresSystem,
+        factor: SketchedFactor,
+        x: np.ndarray,
+        residual: np.ndarray,
+        rtol: float,
+        *,
+        single: bool,
+    ) -> None:
+        scale = factor.scale if x.ndim == 1 else factor.scale[:, None]
+        size = factor.largest * np.linalg.norm(x / scale, axis=0)
+        self._factor = factor
+        norm = np.linalg.norm(x, axis=0)
+        self._backward = _BACKWARD * system.eps * factor.norm * norm
+        self._forward = rtol * size
+        rounding = system.eps * (_GAMMA * size + _RHO * factor.condition * residual)
+        self._rounding = rounding if single else np.zeros_like(rounding)
+        with np.errstate(all="ignore"):
+            self._omega = np.where(norm > 0.0, residual / norm, 0.0)
+        self._first: np.ndarray | None = None
+        self._least, self._waited = np.inf, 0
+
+    def is_accurate(self, left: np.ndarray) -> bool:
+        """True where the rest ``left`` = P'A'(b - A x) is that of an accurate solution.
+
+        The backward error's weight (A'A + w^2 I)^(-1/2) is below both (A'A)^(-1/2) and I/w: of the two bounds
+        that follow from `backward_error.karlson_walden`, the smaller is taken.
+        """
+        in_range = np.linalg.norm(left, axis=0)
+        if not np.any(in_range):
+            return True
+        gradient = np.linalg.norm(self._factor.unapply_adjoint(left), axis=0)
+        with np.errstate(all="ignore"):
+            bound = np.minimum(in_range, np.where(self._omega > 0.0, gradient / self._omega, np.inf))
+        return bool(np.all((bound <= self._backward) | (in_range <= self._forward)))
+
+    def is_met(self, left: np.ndarray, step: np.ndarray) -> bool:
+        """True where the iteration is done, with this rest before this step."""
+        size = np.linalg.norm(step, axis=0)
+        self._check_growth(size)
+        return self.is_accurate(left) or bool(np.all(size <= self._rounding)) or self._stagnates(size)
+
+    def _check_growth(self, size: np.ndarray) -> None:
+        if not np.all(np.isfinite(size)):
+            raise DivergenceError("the iteration is not finite")
+        if self._first is None:
+            self._first = size
+        elif np.any(size > _DIVERGED * self._first):
+            raise DivergenceError("the steps grow")
+
+    def _stagnates(self, size: np.ndarray) -> bool:
+        largest = float(np.max(size))
+        if largest < self._least:
+            self._least, self._waited = largest, 0
+        else:
+            self._waited += 1
+        return self._waited >= _PATIENCE
