@@ -215,13 +215,8 @@ def _resolve_one(piece: str) -> list[Spec]:
 
 
 def _is_folder(source: str, where: str) -> bool:
-    """Whether ``sif:WHERE`` means a folder and not one problem."""
-    if source.lower() != "sif":
-        return False
-    if Path(where).is_dir():
-        return True
-    name = where.partition("[")[0].strip()  # sizes follow
-    return not name or ("/" in name.replace(os.sep, "/") and not _is_sif_file(name))
+    """Whether ``sif:WHERE`` means all files of a folder."""
+    return source.lower() == "sif" and (not where or Path(where).is_dir())
 
 
 def _is_sif_file(name: str) -> bool:
@@ -282,12 +277,15 @@ def entry_of(spec: Spec) -> tuple[Entry, dict[str, Any]]:
 
 
 def _with_folder(spec: Spec) -> Spec:
-    """A SIF file that is named by its path, as ``sif:NAME`` with its folder."""
-    if not _is_sif_file(spec.name):
+    """A SIF file that is named by its path, or as ``sif:DIR/NAME``: as ``sif:NAME`` with its folder."""
+    prefixed = spec.name.lower().startswith("sif:")
+    file = Path(spec.name[4:] if prefixed else spec.name).expanduser()
+    if _is_sif_file(spec.name):
+        if not file.is_file():
+            raise ValueError(f"there is no file {file}")
+        file = file.with_suffix("")
+    elif not prefixed or file.name == str(file):
         return spec
-    file = Path(spec.name.removeprefix("sif:")).expanduser()
-    if not file.is_file():
-        raise ValueError(f"there is no file {file}")
     if "path" in spec.keywords:
         raise ValueError(f"{spec.name} names its folder; path={spec.keywords['path']!r} names another")
-    return Spec.of(f"sif:{file.stem}", {**spec.keywords, "path": str(file.parent.resolve())})
+    return Spec.of(f"sif:{file.name}", {**spec.keywords, "path": str(file.parent.resolve())})

@@ -107,11 +107,13 @@ def test_folder_of_sif_files_is_a_suite_and_its_problems_carry_it(sif_folder, mo
 def test_sif_file_is_named_by_its_path(sif_folder):
     expected = Spec.of("sif:BOWL", {"N": 5, "path": str(sif_folder)})
     assert suites.problem_spec(f"{sif_folder}/BOWL.SIF", ["N=5"]) == expected
-    assert suites.resolve(f"{sif_folder}/BOWL.SIF[N=5],sif:{sif_folder}/BOWL.SIF[N=5]") == [expected]
+    assert suites.resolve(f"{sif_folder}/BOWL.SIF[N=5],sif:{sif_folder}/bowl[N=5]") == [expected]
     assert suites.problem_spec("sif:bowl[N=5]", path=str(sif_folder)) == expected
     assert suites.resolve(str(expected)) == [expected]
     for wrong, message in (
-        (f"sif:{sif_folder}/x", "is not a folder"),
+        (f"sif:{sif_folder}/x", "no problem 'sif:x'"),
+        (f"sif:{sif_folder}/x/y", "is not a folder"),
+        (f"sif:{sif_folder}/x/*", "is not a folder"),
         (f"{sif_folder}/BOWLS.SIF", "there is no file"),
         (f"sif:{sif_folder}/Z*", "fits no problem"),
         (f"{sif_folder}/BOWL.SIF[M=5]", "has no size 'M'"),
