@@ -562,7 +562,7 @@ def grouped_jacobian(plan, x, indptr, out):
 
 @njit(**_OPTIONS)
 def grouped_add_hessian(plan, x, w, out):
-    """The part ``sum w g' a''`` of the Hessian of w'F added to out; `add_group_curvature` adds the other."""
+    """The part ``sum w g' a''`` of the Hessian of w'F added to out; see `group_curvature` for the other."""
     rows, terms, groups = _unpack(plan)
     workspace = np.empty(rows[0].workspace)
     weights = _argument_weights(rows[0], terms, groups, data_of(x), w, workspace)
@@ -570,29 +570,18 @@ def grouped_add_hessian(plan, x, w, out):
 
 
 @njit(**_OPTIONS)
-def add_group_curvature(plan, x, w, indptr, positions, out):
-    """The part ``sum w g'' (grad a)(grad a)'`` of the Hessian of w'F added to out.
+def group_curvature(plan, x, w, indptr, curvatures, slopes):
+    """``w g''`` into curvatures and the values of a'(x) into slopes.
 
-    ``indptr`` are the row pointers of a'(x), whose positions the terms' slots name. ``positions`` holds, row
-    after row for the rows with a curved group, where the products of entries k >= l of grad a go.
+    Between them stands the part ``sum w g'' (grad a)(grad a)'`` of the Hessian of w'F. ``indptr`` are the row
+    pointers of a'(x), whose positions the terms' slots name.
     """
     rows, terms, groups = _unpack(plan)
     workspace, a = np.empty(rows[0].workspace), np.empty(rows[0].count)
     _arguments(rows[0], terms, data_of(x), workspace, a)
-    curvatures = _group_curvatures(rows[0], groups, a, workspace)
-    slopes = np.empty(indptr[a.size])
+    _clear(curvatures)
+    _add_hessian(groups, data_of(a), data_of(w), workspace, data_of(curvatures))
     _argument_jacobian(rows[0], terms, data_of(x), workspace, slopes)
-    grouped = int64s_at(rows[0].grouped)
-    at = 0
-    for i in range(a.size):
-        if grouped[i] != CURVED:
-            continue
-        factor = w[i] * curvatures[i]
-        for k in range(indptr[i], indptr[i + 1]):
-            scaled = factor * slopes[k]
-            for l in range(indptr[i], k + 1):
-                out[positions[at]] += scaled * slopes[l]
-                at += 1
 
 
 @njit(**_OPTIONS)

@@ -115,6 +115,11 @@ class PartiallySeparable:
         if (np.diff(self.element_start) != counts[self.element_function]).any():
             raise ValueError("an element has not as many variables as its function")
 
+    @property
+    def trivial_groups(self) -> np.ndarray:
+        """Mask of the groups with the identity for a group function and no elements, shape (groups,)."""
+        return (self.group_function < 0) & (np.bincount(self.use_group, minlength=self.factor.size) == 0)
+
     def row_functions(self) -> tuple[RowFunction, RowFunction]:
         """Objective and constraints.
 

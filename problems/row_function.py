@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from .families import Family, FamilyTable
+from .gram_pattern import GramPattern
 from .nlp import IndexVector, Vector
-from .sparse_patterns import merge_entries, row_products
+from .sparse_patterns import merge_entries
 
-# The terms' kernels that each driver calls; with group functions there are the values, too.
+# The kernels that each driver calls: the terms', with group functions the terms' and the groups'.
 _KERNELS: dict[str, tuple[str, ...]] = {
     "values": ("value",),
     "total": ("value",),
@@ -23,7 +24,17 @@ _KERNELS: dict[str, tuple[str, ...]] = {
     "jacobian": ("gradient",),
     "add_hessian": ("hessian",),
     "add_hessian_product": ("hessian_product",),
-    "add_group_curvature": ("value", "gradient", "hessian"),
+}
+_GROUPED_KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "values": (("value",), ("value",)),
+    "total": (("value",), ("value",)),
+    "total_and_gradient": (("value", "gradient"), ("value", "gradient")),
+    "transposed_product": (("value", "gradient"), ("gradient",)),
+    "product": (("value", "gradient"), ("gradient",)),
+    "jacobian": (("value", "gradient"), ("gradient",)),
+    "add_hessian": (("value", "hessian"), ("gradient",)),
+    "add_hessian_product": (("value", "gradient", "hessian_product"), ("gradient", "hessian")),
+    "group_curvature": (("value", "gradient"), ("hessian",)),
 }
 
 
@@ -75,7 +86,6 @@ class RowFunction:
         self._groups = FamilyTable(self.groups, [g.rows[None, :] for g in self.groups])
         self._rows = self._describe_rows()
         self._hessian_terms: FamilyTable | None = None
-        self._group_positions = np.zeros(0, np.int64)
 
     @cached_property
     def linear_rows(self) -> np.ndarray:
@@ -134,17 +144,15 @@ class RowFunction:
                 rows.append(np.maximum(i, j))
                 columns.append(np.minimum(i, j))
         if self._curved.size:
-            indptr, indices, _ = self._jacobian
-            larger, smaller = row_products(indptr, indices, self._curved)
-            rows.append(larger)
-            columns.append(smaller)
+            rows.append(self._curvature.rows)
+            columns.append(self._curvature.columns)
         return rows, columns
 
     def place_hessian(self, positions: Sequence[np.ndarray]) -> None:
         """Take the places, in the values of the whole Hessian, of the pieces of `hessian_entries`."""
         pieces = list(positions)
         if self._curved.size:
-            self._group_positions = pieces.pop().astype(np.int64)
+            self._curvature.place(pieces.pop())
         targets = []
         for family in self.families:
             pairs = len(family.pattern.hessian_pairs)
@@ -157,13 +165,22 @@ class RowFunction:
         """Values of the Hessian of w'F added to out, at the places given to `place_hessian`."""
         self._driver("add_hessian")(x, w, out)
         if self.groups and self._curved.size:
-            self._driver("add_group_curvature")(x, w, self._jacobian[0], self._group_positions, out)
+            indptr, indices, _ = self._jacobian
+            curvatures, slopes = np.empty(self.count), np.empty(indices.size)
+            self._driver("group_curvature")(x, w, indptr, curvatures, slopes)
+            self._curvature.add(slopes, curvatures, out)
 
     @cached_property
     def _curved(self) -> np.ndarray:
         """Rows whose group function has a second derivative."""
         rows = [g.rows for g in self.groups if g.pattern.hessian_pairs]
         return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+
+    @cached_property
+    def _curvature(self) -> GramPattern:
+        """Where the products of two entries of a row with a curved group go."""
+        indptr, indices, _ = self._jacobian
+        return GramPattern(indptr, indices, self._curved, self.n)
 
     @cached_property
     def _jacobian(self) -> tuple[IndexVector, IndexVector, FamilyTable]:
@@ -209,19 +226,21 @@ class RowFunction:
         from . import family_kernels
 
         terms = self._terms
-        if name in ("jacobian", "add_group_curvature"):
+        if name in ("jacobian", "group_curvature"):
             terms = self._jacobian[2]
         elif name == "add_hessian":
             if self._hessian_terms is None:
                 raise RuntimeError("place_hessian must be called before add_hessian")
             terms = self._hessian_terms
-        for kernel in _KERNELS[name]:
-            terms.require(kernel)
         if self.groups:
-            for kernel in ("value", "gradient", "hessian"):
-                terms.require(kernel)
-                self._groups.require(kernel)
-            name = name if name == "add_group_curvature" else f"grouped_{name}"
+            kernels, group_kernels = _GROUPED_KERNELS[name]
+            name = name if name == "group_curvature" else f"grouped_{name}"
+        else:
+            kernels, group_kernels = _KERNELS[name], ()
+        for kernel in kernels:
+            terms.require(kernel)
+        for kernel in group_kernels:
+            self._groups.require(kernel)
         addresses = [self._rows.ctypes.data, terms.records.ctypes.data, terms.records.size]
         plan = np.array([*addresses, self._groups.records.ctypes.data, self._groups.records.size])
         return partial(getattr(family_kernels, name), plan)

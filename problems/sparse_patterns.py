@@ -1,4 +1,4 @@
-"""Fixed sparse patterns: merging scattered entries, and products of a row's entries."""
+"""Fixed sparse patterns: merging scattered entries."""
 
 from __future__ import annotations
 
@@ -54,30 +54,3 @@ def merge_entries(
         distinct - row_of * width,
         [positions[s:e] for s, e in pairwise(ends)],
     )
-
-
-def row_products(
-    indptr: IndexVector, indices: IndexVector, selected: np.ndarray
-) -> tuple[IndexVector, IndexVector]:
-    """Columns (k, l), l <= k, of all products of two entries of a row, row after row for the selected ones.
-
-    Parameters
-    ----------
-    indptr, indices : ndarray of int64
-        A sorted CSR pattern.
-    selected : ndarray of int
-        The rows to take, increasing.
-
-    Returns
-    -------
-    larger, smaller : ndarray of int64
-        Columns of the two factors; the larger one first.
-    """
-    lengths = np.diff(indptr)[selected]
-    entry_row = np.repeat(np.arange(selected.size), lengths)
-    local = np.arange(entry_row.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    first = np.repeat(indptr[selected], lengths)  # where the entry's row begins
-    repeats = local + 1
-    partner = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    larger = np.repeat(indices[first + local], repeats)
-    return larger, indices[np.repeat(first, repeats) + partner]

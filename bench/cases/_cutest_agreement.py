@@ -1,7 +1,7 @@
 """Whether a SIF file, compiled here, gives the values that Fortran CUTEst gives.
 
-The reference (one JSON line a problem) holds counts, and norms and weighted sums of value, gradient, constraints,
-Jacobian and Hessian of f + y'c at two points; see `quantities` for the weights.
+The reference (one JSON line a problem) holds counts, and norms and weighted sums of value, gradient,
+constraints, Jacobian and Hessian of f + y'c at two points; see `quantities` for the weights.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from ...problems.sif.problem import SIFProblem, from_sif
 
 TOLERANCE = 1e-8
 """Relative difference that is agreement: CUTEst's decoder keeps 11 digits of the data."""
+
+ROUNDING = 1e-13
+"""What is left of sums that cancel, relative to the size of their terms, says nothing."""
 
 
 class Disagreement(NamedTuple):
@@ -47,8 +50,8 @@ def disagreements(path: Path, reference: Mapping[str, float]) -> list[Disagreeme
     Returns
     -------
     list of Disagreement
-        Counts that differ, and values that differ by more than `TOLERANCE` relative to the larger of the value
-        and the norm of the array that it sums.
+        Counts that differ, and values that differ by more than `TOLERANCE` times the larger of the value and
+        the norm of the array that it sums, plus `ROUNDING` times the size of the terms behind that.
     """
     problem = from_sif(path)
     found = [
@@ -56,11 +59,11 @@ def disagreements(path: Path, reference: Mapping[str, float]) -> list[Disagreeme
         for name, count in counts(problem).items()
         if name in reference and count != reference[name]
     ]
-    for name, value, size in quantities(problem):
-        wanted = reference.get(name)
-        if wanted is None or not np.isfinite(wanted):
+    for name, value, norm, terms in quantities(problem):
+        wanted = float(reference.get(name, np.nan))
+        if not np.isfinite(wanted):
             continue
-        if not abs(value - wanted) <= TOLERANCE * max(abs(wanted), size):
+        if not abs(value - wanted) <= TOLERANCE * max(abs(wanted), norm) + ROUNDING * terms:
             found.append(Disagreement(name, value, wanted))
     return found
 
@@ -71,7 +74,7 @@ def counts(problem: SIFProblem) -> dict[str, int]:
     fixed = problem.lb == problem.ub
     equality = problem.cl == problem.cu
     bounded_below, bounded_above = np.isfinite(problem.cl), np.isfinite(problem.cu)
-    linear = problem.linear_constraints
+    linear = problem.trivial_constraints
     masks = {
         "free": ~lower & ~upper,
         "lower": lower & ~upper,
@@ -88,21 +91,23 @@ def counts(problem: SIFProblem) -> dict[str, int]:
     return {"n": problem.n, "m": problem.m, **{name: int(mask.sum()) for name, mask in masks.items()}}
 
 
-def quantities(problem: NLP) -> Iterator[tuple[str, float, float]]:
-    """(name, value, norm of the array behind it) of everything that is compared.
+def quantities(problem: NLP) -> Iterator[tuple[str, float, float, float]]:
+    """(name, value, norm of the array behind it, size of the terms) of everything that is compared.
 
-    The points are x0 and x0_i + 1e-3 (1 + i mod 7), the multipliers y_i = 1 + i mod 3, all indices from 0.
+    The points are x0 and x0_i + 1e-3 (1 + i mod 7), the multipliers y_i = 1 + i mod 3, all indices from 0. The
+    size of the terms of f and c is |grad f|'|x| and ||J||x||; of derivatives it is taken as 1.
     """
     i, k = np.arange(problem.n), np.arange(problem.m)
     y = 1.0 + k % 3
     for suffix, x in (("0", problem.x0), ("1", problem.x0 + 1e-3 * (1 + i % 7))):
-        f = problem.objective(x)
-        yield f"f{suffix}", f, abs(f)
-        yield from _summary("g", suffix, problem.gradient(x), 1.0 + i % 5)
+        f, gradient = problem.objective(x), problem.gradient(x)
+        yield f"f{suffix}", f, abs(f), 1.0 + float(np.abs(gradient) @ np.abs(x))
+        yield from _summary("g", suffix, gradient, 1.0 + i % 5)
         if problem.m:
-            yield from _summary("c", suffix, problem.constraints(x), 1.0 + k % 5)
-            jacobian = problem.jacobian(x).tocoo()
-            row, column = jacobian.coords
+            jacobian = problem.jacobian(x)
+            terms = 1.0 + float(np.linalg.norm(abs(jacobian) @ np.abs(x)))
+            yield from _summary("c", suffix, problem.constraints(x), 1.0 + k % 5, terms)
+            row, column = jacobian.tocoo().coords
             yield from _summary("J", suffix, jacobian.data, (1.0 + row % 3) * (1.0 + column % 5))
         hessian = problem.hessian(x, y).tocoo()
         row, column = hessian.coords
@@ -110,8 +115,8 @@ def quantities(problem: NLP) -> Iterator[tuple[str, float, float]]:
 
 
 def _summary(
-    name: str, suffix: str, values: np.ndarray, weights: np.ndarray
-) -> Iterator[tuple[str, float, float]]:
+    name: str, suffix: str, values: np.ndarray, weights: np.ndarray, terms: float = 1.0
+) -> Iterator[tuple[str, float, float, float]]:
     norm = float(np.linalg.norm(values))
-    yield f"{name}{suffix}", norm, norm
-    yield f"{name}w{suffix}", float(values @ weights), norm
+    yield f"{name}{suffix}", norm, norm, terms
+    yield f"{name}w{suffix}", float(values @ weights), norm, terms

@@ -35,6 +35,9 @@ class SIFProblem(TermProblem):
         What can be given, with defaults and the file's alternatives.
     variable_names, constraint_names : list of str
         Names, in order.
+    trivial_constraints : ndarray of bool, shape (m,)
+        Constraints of trivial type and without elements: those that CUTEst calls linear. `linear_constraints`
+        holds also those whose elements happen to be affine functions.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class SIFProblem(TermProblem):
         self.variable_names = structure.variables
         names = zip(structure.groups, form.is_constraint, strict=True)
         self.constraint_names = [name for name, is_constraint in names if is_constraint]
+        self.trivial_constraints = form.trivial_groups[form.is_constraint]
 
     def __reduce__(self) -> Any:
         return _rebuild, (self.path, self.parameters, self.cutest_digits)

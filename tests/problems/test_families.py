@@ -3,14 +3,13 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karush.problems.families import Family, FamilyTable, affine_blocks, fit_blocks
 from karush.problems.family_kernels import TABLE
 from karush.problems.pattern_cache import pattern_of
-from karush.problems.sparse_patterns import merge_entries, row_products
+from karush.problems.sparse_patterns import merge_entries
 
 
 def unfolded(slots, starts):
@@ -84,22 +83,3 @@ def test_merged_entries_add_up(entries, pieces):
     row_of = np.repeat(np.arange(7), np.diff(indptr))
     np.testing.assert_array_equal(np.stack([row_of, indices]), np.stack(np.nonzero(present)))
     np.testing.assert_array_equal(merged, expected[row_of, indices])
-
-
-@pytest.mark.parametrize("selected", [[0, 2], [1], []])
-def test_row_products_are_all_pairs(selected):
-    indptr, indices = np.array([0, 3, 3, 5]), np.array([1, 4, 6, 0, 2])
-    larger, smaller = row_products(indptr, indices, np.array(selected, dtype=int))
-    expected = [
-        (k, l)
-        for r in selected
-        for k in indices[indptr[r] : indptr[r + 1]]
-        for l in indices[indptr[r] :]
-        if l <= k
-    ]
-    expected = [
-        (k, l)
-        for k, l in expected
-        if any({k, l} <= set(indices[indptr[r] : indptr[r + 1]]) for r in selected)
-    ]
-    assert sorted(zip(larger.tolist(), smaller.tolist(), strict=True)) == sorted(expected)
