@@ -24,6 +24,7 @@ from .grammar import (
     MAX_LOOP_DEPTH,
     PARAMETER_FUNCTIONS,
     REAL_PARAMETERS,
+    Form,
 )
 from .names import Names
 from .statements import SectionStatements, assignment, truncated
@@ -112,7 +113,7 @@ class _Program:
             line, text = self.origins[self.loops[-1].position]
             raise SIFError("the loop is not closed in its section", file=self.file, line=line, card=text)
 
-    def _forms(self, section: Section) -> Any:
+    def _forms(self, section: Section) -> tuple[Form, ...]:
         """GROUPS or VARIABLES, whichever is first, only declares."""
         if section.name not in DECLARATIONS:
             return FORMS.get(section.name, ())
@@ -176,11 +177,8 @@ class _Program:
             " " * (len(self.loops) + 1)
             + f"for {loop.variable} in passes({loop.first}, {loop.last}, {loop.step}, {cost}):"
         )
-        self._discount(loop.position)
-
-    def _discount(self, position: int) -> None:
-        """An outer loop need not pay for what this one pays for itself."""
-        self.costs[position + 1 :] = [0] * (len(self.costs) - position - 1)
+        # An outer loop need not pay for what this one pays for itself.
+        self.costs[loop.position + 1 :] = [0] * (len(self.lines) - loop.position - 1)
 
     # -- execution
 
@@ -201,7 +199,7 @@ class _Program:
             namespace["run"]()
         except SIFError as error:
             raise self._at_card(error.reason, error.__traceback__) from None
-        except UnboundLocalError as error:
+        except NameError as error:
             name = self.names.integer_of(str(error).split("'")[1])
             raise self._at_card(f"integer parameter {name!r} has no value", error.__traceback__) from None
         except KeyError as error:
