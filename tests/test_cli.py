@@ -124,7 +124,8 @@ def test_sif_files_of_a_folder(tmp_path):
     found = json.loads(call("solve", f"{folder}/BOWL.SIF", "-s", "N=4", "--json").stdout)
     assert found["x"] == pytest.approx([2.0] * 4)
     out = ["--out", str(tmp_path / "out"), "--workers", "1", "--no-report"]
-    assert "2" in call("sweep", "--suite", f"sif:{folder}", "--solvers", "SLSQP", *out).output
+    swept = call("sweep", "--suite", f"sif:{folder}", "--solvers", "SLSQP", *out)
+    assert "2 jobs, 0 known before. Now: 2 solved" in " ".join(swept.stderr.split())
     assert "is not a folder" in fails("problems", "list", "--collection", "sif", "--path", f"{folder}/x")
     assert "goes with SIF files" in fails("problems", "list", "--path", folder)
 
