@@ -36,16 +36,10 @@ def merge_entries(
     for start, end, row, column in zip(ends[:-1], ends[1:], rows, columns, strict=True):
         np.multiply(row, width, out=keys[start:end], dtype=np.int64)
         keys[start:end] += column
-    # Index data come in sorted runs, which a stable (merging) sort exploits.
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    first = np.empty(keys.size, dtype=bool)
-    if keys.size:
-        first[0] = True
-        np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    positions = np.empty(keys.size, dtype=np.int32)
-    positions[order] = np.cumsum(first, dtype=np.int32) - 1
-    distinct = keys[first]
+    if (keys[1:] > keys[:-1]).all():
+        distinct, positions = keys, np.arange(keys.size, dtype=np.int32)
+    else:
+        distinct, positions = _merged(keys)
     row_of = distinct // width
     indptr = np.zeros(shape[0] + 1, dtype=np.int64)
     np.cumsum(np.bincount(row_of, minlength=shape[0]), out=indptr[1:])
@@ -54,3 +48,16 @@ def merge_entries(
         distinct - row_of * width,
         [positions[s:e] for s, e in pairwise(ends)],
     )
+
+
+def _merged(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct keys, sorted, and the position among them of each key."""
+    # Index data come in sorted runs, which a stable (merging) sort exploits.
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.empty(keys.size, dtype=bool)
+    first[0] = True
+    np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    positions = np.empty(keys.size, dtype=np.int32)
+    positions[order] = np.cumsum(first, dtype=np.int32) - 1
+    return keys[first], positions

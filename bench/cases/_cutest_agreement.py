@@ -94,11 +94,16 @@ def counts(problem: SIFProblem) -> dict[str, int]:
 def quantities(problem: NLP) -> Iterator[tuple[str, float, float, float]]:
     """(name, value, norm of the array behind it, size of the terms) of everything that is compared.
 
-    The points are x0 and x0_i + 1e-3 (1 + i mod 7), the multipliers y_i = 1 + i mod 3, all indices from 0. The
-    size of the terms of f and c is |grad f|'|x| and ||J||x||; of derivatives it is taken as 1.
+    The points are x0 and x0_i + 1e-3 (1 + i mod 7), the multipliers y_i = 1 + i mod 3, all indices from 0.
+    The size of the terms of f and c is |grad f|'|x| and ||J||x||; of derivatives it is taken as 1.
     """
     i, k = np.arange(problem.n), np.arange(problem.m)
     y = 1.0 + k % 3
+    # The Hessian's lower triangle is enough, and half of a large matrix.
+    indptr, column = problem.hessian_structure()
+    row = np.repeat(i, np.diff(indptr))
+    hessian_weights = (1.0 + row % 5) * (1.0 + column % 5)
+    twice = np.where(row == column, 1.0, 2.0)
     for suffix, x in (("0", problem.x0), ("1", problem.x0 + 1e-3 * (1 + i % 7))):
         f, gradient = problem.objective(x), problem.gradient(x)
         yield f"f{suffix}", f, abs(f), 1.0 + float(np.abs(gradient) @ np.abs(x))
@@ -109,9 +114,10 @@ def quantities(problem: NLP) -> Iterator[tuple[str, float, float, float]]:
             yield from _summary("c", suffix, problem.constraints(x), 1.0 + k % 5, terms)
             row, column = jacobian.tocoo().coords
             yield from _summary("J", suffix, jacobian.data, (1.0 + row % 3) * (1.0 + column % 5))
-        hessian = problem.hessian(x, y).tocoo()
-        row, column = hessian.coords
-        yield from _summary("H", suffix, hessian.data, (1.0 + row % 5) * (1.0 + column % 5))
+        hessian = problem.hessian_values(x, y)
+        norm = float(np.sqrt((hessian * twice) @ hessian))
+        yield f"H{suffix}", norm, norm, 1.0
+        yield f"Hw{suffix}", float((hessian * twice) @ hessian_weights), norm, 1.0
 
 
 def _summary(
