@@ -8,13 +8,14 @@ of that function; real ones, whose names may be array names, stay in a dictionar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from .assembly import Assembly
 from .cards import slice_card
+from .digits import cutest_real
 from .errors import SIFError
 from .grammar import (
     DECLARATIONS,
@@ -49,7 +50,12 @@ class Section(NamedTuple):
 
 
 def run_cards(
-    file: str, sections: Iterable[Section], overrides: Mapping[int, float], *, max_cards: int = MAX_CARDS
+    file: str,
+    sections: Iterable[Section],
+    overrides: Mapping[int, float],
+    *,
+    cutest_digits: bool = True,
+    max_cards: int = MAX_CARDS,
 ) -> Assembly:
     """Execute the cards of part 1.
 
@@ -61,6 +67,8 @@ def run_cards(
         In the order of the file.
     overrides : mapping of int to float
         Line of a parameter card to the value it gets instead of its own.
+    cutest_digits : bool
+        Whether integers become reals by way of single precision, as in the Fortran decoder.
     max_cards : int
         Card executions after which the file is refused, so that corrupted loop limits end.
 
@@ -73,7 +81,7 @@ def run_cards(
     for section in sections:
         program.add_section(section)
     assembly = Assembly()
-    program.run(assembly, max_cards)
+    program.run(assembly, max_cards, cutest_real if cutest_digits else float)
     return assembly
 
 
@@ -182,7 +190,7 @@ class _Program:
 
     # -- execution
 
-    def run(self, assembly: Assembly, max_cards: int) -> None:
+    def run(self, assembly: Assembly, max_cards: int, real: Callable[[int], float]) -> None:
         """Compile and run the function; an error names the card whose line raised it."""
         source = "def run():\n" + "\n".join(self.lines or [" pass"]) + "\n"
         namespace: dict[str, Any] = {verb: getattr(assembly, verb) for verb in _VERBS}
@@ -190,6 +198,7 @@ class _Program:
             "passes": _Budget(max_cards).passes,
             "integer": truncated,
             "quotient": _quotient,
+            "real": real,
             "functions": PARAMETER_FUNCTIONS,
             "reals": {},
             "inf": inf,

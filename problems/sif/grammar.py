@@ -311,7 +311,7 @@ INTEGER_PARAMETERS: Mapping[str, str] = MappingProxyType(
 
 ``n4`` is the number in field 4, ``p3`` and ``p5`` are parameters of the same kind, ``real3`` and ``integer3``
 of the kind named, ``f3`` is a function; ``integer`` truncates towards zero and refuses what a Fortran integer
-cannot hold, ``quotient`` truncates towards zero.
+cannot hold, ``quotient`` truncates towards zero, ``real`` makes an integer a real parameter.
 """
 
 REAL_PARAMETERS: Mapping[str, str] = MappingProxyType(
@@ -329,7 +329,7 @@ REAL_PARAMETERS: Mapping[str, str] = MappingProxyType(
             "-": "{p3} - {p5}",
             "*": "{p3} * {p5}",
             "/": "{p3} / {p5}",
-            "I": "float({integer3})",
+            "I": "real({integer3})",
             "F": "{f3}({n4})",
             "(": "{f3}({p5})",
         }.items()

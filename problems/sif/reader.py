@@ -106,7 +106,7 @@ def read_structure(
     overrides = reading.overrides(dict(parameters or {}), head.adjustable)
     sections = list(_sections(file, reading, lines))
     element_functions, group_functions, subprograms = _functions(file, lines)
-    assembly = run_cards(file, sections, overrides, max_cards=max_cards)
+    assembly = run_cards(file, sections, overrides, cutest_digits=cutest_digits, max_cards=max_cards)
     surroundings = Surroundings(
         head.name, head.classification, head.adjustable, element_functions, group_functions, subprograms
     )
