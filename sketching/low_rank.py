@@ -145,7 +145,8 @@ def range_finder(
         Passes with A A', orthonormalised at each half step ([HMT]_ algorithm 4.4). Two suffice unless the
         singular values hardly decay; each costs two more passes over A.
     rng : None, int, Generator, optional
-        Randomness, as `numpy.random.default_rng` takes it.
+        Randomness, as `numpy.random.default_rng` takes it. The same seed gives the same bits, as long as
+        BLAS runs on the same number of threads.
 
     Returns
     -------
@@ -252,7 +253,7 @@ def randomized_eigh(
     k, tol = _wanted(A, rank, tol, oversampling, power_iterations)
     if tol is None and k >= A.shape[0]:
         return _exact_eigh(A, rank, _no_gain(k, A))
-    # ||A - QQ'AQQ'|| <= 2 ||A - QQ'A|| (HMT eq. 5.13), and the eigenvalues dropped come on top.
+    # ||A - QQ'AQQ'|| <= 2 ||A - QQ'A|| (HMT section 5.3), and the eigenvalues dropped come on top.
     part = None if tol is None else tol / 3.0
     Q, images, probes, blocks = _range(A, k, part, power_iterations, rng_of(rng))
     compressed = Q.T @ times(A, Q)

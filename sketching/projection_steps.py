@@ -192,7 +192,7 @@ class _HeavyBall:
 
 
 class GaussianSteps(_HeavyBall):
-    """Random combinations of all equations: S Gaussian, m x s (Gower & Richtarik, section 6)."""
+    """Random combinations of all equations: S Gaussian, m x s (Gower & Richtarik 2015)."""
 
     def __init__(
         self, A: Matrix, b: Array, block_size: int, momentum: float, rng: np.random.Generator

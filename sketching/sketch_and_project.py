@@ -257,9 +257,9 @@ def sketch_and_project(
           kept for each block ([NT]_);
         - "kaczmarz++": regularised projections on memoised random blocks, with Nesterov momentum set from
           the progress ([DNRY]_); the one for ill-conditioned systems with few large singular values;
-        - "coordinate": one column a step, S = A e_j and B = A'A ([LL]_, [GR]_ section 3.5); solves the
+        - "coordinate": one column a step, which is S = A e_j and B = A'A ([LL]_, [GR]_); solves the
           least-squares problem where the system is inconsistent;
-        - "gaussian": random combinations of all equations ([GR]_ section 6): a product with A' each step.
+        - "gaussian": random combinations of all equations ([GR]_): a product with A' each step.
     selection : str, optional
         "norm" (probabilities in proportion to squared norms, the default for single rows and columns, whose
         rate is known), "uniform" (the default for blocks), or "greedy" (the largest step: maximal residual
@@ -273,13 +273,16 @@ def sketch_and_project(
         Converged when ``||b - A x|| <= rtol ||b||``; for coordinate descent also when
         ``||A'r|| <= rtol ||A||_F ||r||``.
     maxiter : int, optional
-        Limit on projections: by default the equivalent of 1000 passes over A.
+        Limit on projections: by default 1000 times the default of `check_every`.
     check_every : int, optional
-        Projections between two looks at the true residual: by default about a pass over A.
+        Projections between two looks at the true residual: by default a pass over the equations (columns,
+        for coordinate descent), but 100 at least for single ones; 10 for the Gaussian sketch, and 20 to 100
+        for greedy steps, each of which costs a product with A or about that.
     stop : callable, optional
         ``stop(residual_norm, x) -> bool`` at each look; True ends the run.
     rng : None, int, Generator, optional
-        Randomness, as `numpy.random.default_rng` takes it. The same seed gives the same bits.
+        Randomness, as `numpy.random.default_rng` takes it. The same seed gives the same bits, as long as
+        BLAS runs on the same number of threads.
 
     Returns
     -------
@@ -386,6 +389,9 @@ class _Watch:
 
     def _inconsistent(self) -> bool:
         """Whether LSQR from the best iterate ends at a residual orthogonal to the range."""
+        eps = float(np.finfo(self._b.dtype).eps)
+        if self.best <= 10.0 * eps * (self._size * _norm(self.x) + _norm(self._b)):
+            return False  # rounding, not the system
         r = _residual(self._A, self._b, self.x)
         rounds = min(200, 4 * min(self._A.shape))
         _, reason, _, left = lsqr(self._A, r, atol=1e-4, btol=0.0, conlim=0.0, iter_lim=rounds)[:4]

@@ -107,9 +107,9 @@ def xtrace(A: Any, products: int, *, rng: Any = None) -> TraceResult:
 
     Notes
     -----
-    [ETW]_ section 2.1 and 2.3, with the normalisation of the test vectors on the complement of the range
-    (their section 2.3). With Y = A W = Q R and s_i the normalised i-th column of R^-T, the range without
-    sample i is that of ``Q (I - s_i s_i')``.
+    The estimator of [ETW]_, with their normalisation of the test vectors on the complement of the range. With
+    Y = A W = Q R and s_i the normalised i-th column of R^-T, the range without sample i is that of
+    ``Q (I - s_i s_i')``.
     """
     A = matrix(A, square=True)
     half = whole(products, "products", 4) // 2

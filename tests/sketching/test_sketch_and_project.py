@@ -226,6 +226,15 @@ def test_hopelessly_slow_runs_stagnate_without_being_called_inconsistent():
     assert result.status is LinearStatus.STAGNATED
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-10), (np.float64, 1e-25)])
+def test_rounding_is_not_taken_for_inconsistency(dtype, rtol):
+    A, b = system(np.random.default_rng(0), 60, 20, condition=2.0)
+    for sketch in ("kaczmarz", "block-kaczmarz", "kaczmarz++"):
+        result = sketch_and_project(A.astype(dtype), b.astype(dtype), sketch=sketch, rtol=rtol, rng=0)
+        assert result.status is LinearStatus.STAGNATED
+        assert result.residual < 10 * np.finfo(dtype).eps
+
+
 def test_limits_and_callbacks():
     A, b = system(np.random.default_rng(0), 60, 30)
     limited = sketch_and_project(A, b, maxiter=37, rng=0)
