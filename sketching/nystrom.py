@@ -290,7 +290,7 @@ def _why_not(P: NystromPreconditioner, A: Matrix) -> str | None:
     if P.gain < _WORTHWHILE:
         return (
             f"the spectrum hardly decays: rank {P.rank} lowers the condition number by a factor of "
-            f"{P.gain:.3g}, {_WORTHWHILE:.3g} is wanted"
+            f"{max(P.gain, 1.0):.3g}, {_WORTHWHILE:.3g} is wanted"
         )
     if isinstance(A, (np.ndarray, LinearOperator)):
         return None

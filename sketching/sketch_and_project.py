@@ -156,13 +156,13 @@ class SketchAndProject:
         if isinstance(A, LinearOperator) and self.sketch != "gaussian":
             raise TypeError(f"A is a LinearOperator, whose rows {self.sketch!r} cannot read; 'gaussian' can")
         dtype = dtype_of(A)
-        b = vector(b, A.shape[0]).astype(dtype)
+        A, b, unit = _well_scaled(A, vector(b, A.shape[0]).astype(dtype))
         weight = _weight(B, A, dtype)
         z = np.zeros(A.shape[1], dtype=dtype)
         if x0 is not None:
             z = weight.forward(vector(x0, A.shape[1], "x0").astype(dtype))
         steps = self._steps(weight.matrix(A), b, rng_of(rng))
-        return ProjectionState(A, b, weight, z, steps)
+        return ProjectionState(A, b, unit, weight, z, steps)
 
     def step(self, state: ProjectionState, count: int = 1) -> ProjectionState:
         """Make ``count`` projections; the state is changed in place and returned."""
@@ -200,8 +200,9 @@ class ProjectionState:
         Projections made so far.
     """
 
-    def __init__(self, A: Matrix, b: Array, weight: _Weight, z: Array, steps: Steps) -> None:
+    def __init__(self, A: Matrix, b: Array, unit: float, weight: _Weight, z: Array, steps: Steps) -> None:
         self.A, self.b = A, b
+        self.unit = unit  # the system given is (unit A) x = unit b
         self.weight = weight
         self.z = z  # the iterate in the coordinates in which B is the identity
         self.steps = steps
@@ -214,7 +215,7 @@ class ProjectionState:
 
     def residual_norm(self) -> float:
         """``||b - A x||``, computed from A and b; nan or inf where the iterate has overflowed."""
-        return _norm(_residual(self.A, self.b, self.x))
+        return self.unit * _norm(_residual(self.A, self.b, self.x))
 
 
 def sketch_and_project(
@@ -328,7 +329,7 @@ def _run(
             fallback = f"the residual grew under momentum: without it from step {state.iterations} on"
             state.z[:] = state.weight.forward(watch.x)
             watch.diverging, status = False, None
-        elif status is None and stop is not None and stop(watch.norm, x.copy()):
+        elif status is None and stop is not None and stop(state.unit * watch.norm, x.copy()):
             status = LinearStatus.STOPPED
         if status is None and state.iterations >= limit:
             status = LinearStatus.ITERATION_LIMIT
@@ -368,15 +369,13 @@ class _Watch:
             return LinearStatus.CONVERGED
         if not np.isfinite(self.norm):
             return LinearStatus.NONFINITE
-        slope = self.norm
         if self._by_columns:
-            slope = _norm(np.asarray(self._A.T @ r))
-            if slope <= self._rtol * self._size * self.norm:
+            cosine = _norm(np.asarray(self._A.T @ (r / r.dtype.type(self.norm)))) / (self._size or 1.0)
+            if cosine <= self._rtol:
                 self.best, self.x = self.norm, x
                 return LinearStatus.LEAST_SQUARES
-        elif self._hopeless:
-            return LinearStatus.INCONSISTENT
-        return self._stalled(slope)
+            return self._stalled(cosine * self.norm)
+        return LinearStatus.INCONSISTENT if self._hopeless else self._stalled(self.norm)
 
     def _stalled(self, measure: float) -> LinearStatus | None:
         if measure <= _PROGRESS * self._mark:
@@ -476,4 +475,19 @@ def _residual(A: Matrix, b: Array, x: Array) -> Array:
 
 
 def _norm(r: Array) -> float:
-    return float(np.linalg.norm(r.astype(np.float64, copy=False)))
+    """2-norm in double precision that neither overflows nor underflows on the way."""
+    largest = float(np.abs(r).max())
+    if not 0.0 < largest < np.inf:
+        return largest
+    return largest * float(np.linalg.norm(r.astype(np.float64) / largest))
+
+
+def _well_scaled(A: Matrix, b: Array) -> tuple[Matrix, Array, float]:
+    """The system divided by a power of two where the squares of A's entries would leave the double range."""
+    if isinstance(A, LinearOperator):
+        return A, b, 1.0
+    largest = float(np.abs(A if isinstance(A, np.ndarray) else A.data).max(initial=0.0))
+    if largest == 0.0 or 1e-100 < largest < 1e100:
+        return A, b, 1.0
+    unit = 2.0 ** np.floor(np.log2(largest))
+    return A / unit, b / unit, float(unit)

@@ -235,6 +235,19 @@ def test_rounding_is_not_taken_for_inconsistency(dtype, rtol):
         assert result.residual < 10 * np.finfo(dtype).eps
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_extreme_scales(scale, make):
+    A, b = system(np.random.default_rng(0), 40, 20)
+    for sketch in SELECTIONS:
+        plain = sketch_and_project(make(A), b, sketch=sketch, rng=0)
+        scaled = sketch_and_project(make(scale * A), scale * b, sketch=sketch, rng=0)
+        assert scaled.status is plain.status
+        np.testing.assert_allclose(scaled.x, plain.x, atol=1e-6)
+    state = SketchAndProject().init(make(scale * A), scale * b)
+    assert state.residual_norm() == pytest.approx(scale * np.linalg.norm(b))
+
+
 def test_limits_and_callbacks():
     A, b = system(np.random.default_rng(0), 60, 30)
     limited = sketch_and_project(A, b, maxiter=37, rng=0)
