@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from .sketched_factor import SketchedFactor, extreme_singular_values
 
 # Singular values below this multiple of eps, relative to the largest, count as zero.
 _NEGLIGIBLE = 30.0
+# LAPACK's block size; and the bound, in units of eps, above which the backward error is estimated sharply.
+_BLOCK, _SUSPICIOUS = 64, 2.0
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,23 @@ def dense(A: np.ndarray, b: np.ndarray) -> Solution:
     return _judge(A, b, x, "gelsy", int(rank), condition, upper)
 
 
+@cache
+def _lapack(dtype: np.dtype[Any]) -> Any:
+    """LAPACK's routines for a type; looking them up costs as much as a small system."""
+    names = ("getrf", "getrs", "gecon", "lange", "geqrf", "ormqr", "trcon", "trtrs")
+    return SimpleNamespace(**dict(zip(names, sla.get_lapack_funcs(names, dtype=dtype), strict=True)))
+
+
 def _lu(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, str, float, np.ndarray | None]:
-    getrf, getrs, gecon = sla.get_lapack_funcs(("getrf", "getrs", "gecon"), (A,))
+    lapack = _lapack(A.dtype)
     # The transpose of a row-ordered matrix stands by columns: no copy is reordered.
     transposed = A.flags.c_contiguous
     work = A.T if transposed else A
-    norm = np.abs(work).sum(axis=0).max()
-    factor, pivots, info = getrf(work)
-    reciprocal = 0.0 if info else float(gecon(factor, norm, "1")[0])
-    if reciprocal == 0.0:
+    factor, pivots, info = lapack.getrf(work)
+    reciprocal = 0.0 if info else float(lapack.gecon(factor, lapack.lange("1", work), "1")[0])
+    if not reciprocal > 0.0:
         return b, "lu", np.inf, None
-    x, _ = getrs(factor, pivots, b, trans=1 if transposed else 0)
+    x, _ = lapack.getrs(factor, pivots, b, trans=1 if transposed else 0)
     # In the 1-norm, up to n times the 2-norm's: on the safe side.
     return x, "lu", 1.0 / reciprocal, None
 
@@ -62,21 +72,30 @@ def _lu(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, str, float, np.ndarra
 def _qr(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, str, float, np.ndarray | None]:
     """Householder QR of A, or of A' where A is wide (least norm)."""
     m, n = A.shape
-    geqrf, ormqr, trtrs = sla.get_lapack_funcs(("geqrf", "ormqr", "trtrs"), (A,))
+    lapack = _lapack(A.dtype)
     short = min(m, n)
-    factor, tau, _, _ = geqrf(np.array(A if m >= n else A.T, order="F"), overwrite_a=True)
-    upper = np.triu(factor[:short])
-    largest, smallest = extreme_singular_values(upper)
-    if smallest == 0.0:
-        return b, "qr", np.inf, upper if m >= n else None
-    room = max(1, 64 * b.shape[1])
+    work = np.array(A if m >= n else A.T, order="F")
+    factor, tau, _, _ = lapack.geqrf(work, lwork=_BLOCK * short, overwrite_a=True)
+    upper = factor[:short]
+    condition = _condition(upper, float(np.finfo(A.dtype).eps))
+    if not condition < np.inf:
+        return b, "qr", np.inf, None
+    room = _BLOCK * b.shape[1]
     if m >= n:
-        rotated = ormqr("L", "T", factor, tau, b, lwork=room)[0]
-        x = trtrs(upper, rotated[:n])[0]
-    else:
-        inner = trtrs(upper, b, trans=1)[0]
-        x = ormqr("L", "N", factor, tau, np.vstack([inner, np.zeros((n - m, b.shape[1]), A.dtype)]), room)[0]
-    return x, "qr", largest / smallest, upper if m >= n else None
+        rotated = lapack.ormqr("L", "T", factor, tau, b, lwork=room)[0]
+        return lapack.trtrs(upper, rotated[:n])[0], "qr", condition, upper
+    inner = np.zeros((n, b.shape[1]), dtype=A.dtype)
+    inner[:m] = lapack.trtrs(upper, b, trans=1)[0]
+    return lapack.ormqr("L", "N", factor, tau, inner, room)[0], "qr", condition, None
+
+
+def _condition(upper: np.ndarray, eps: float) -> float:
+    """Condition number of R: LAPACK's estimate in the 1-norm, or a sharper one where that is alarming."""
+    reciprocal = float(_lapack(upper.dtype).trcon(upper)[0])
+    if reciprocal > _NEGLIGIBLE * eps * upper.shape[0]:
+        return 1.0 / reciprocal
+    largest, smallest = extreme_singular_values(np.triu(upper))
+    return largest / smallest if smallest > 0.0 else np.inf
 
 
 def _judge(
@@ -92,25 +111,23 @@ def _judge(
     columns = b.reshape(A.shape[0], -1)
     residual = columns - A @ x
     gradient = A.T @ residual
-    norms = np.linalg.norm(residual, axis=0)
-    factor = None
-    if upper is not None:
-        scale = np.ones(A.shape[1], dtype=A.dtype)
-        factor = SketchedFactor(scale, upper, None, None, np.nan, np.nan, scale)
-    size = frobenius_norm(A) or 0.0
-    errors = np.array(
-        [
-            karlson_walden(factor, x[:, k], gradient[:, k], float(norms[k]))
-            if factor is not None
-            else stewart(
-                float(np.linalg.norm(x[:, k])), float(np.linalg.norm(gradient[:, k])), float(norms[k]), size
-            )
-            for k in range(x.shape[1])
-        ]
-    )
+    norm = frobenius_norm(A) or 0.0
+    norms, errors = np.empty(x.shape[1]), np.empty(x.shape[1])
+    for k in range(x.shape[1]):
+        size, slope = float(np.linalg.norm(x[:, k])), float(np.linalg.norm(gradient[:, k]))
+        norms[k] = float(np.linalg.norm(residual[:, k]))
+        errors[k] = stewart(size, slope, float(norms[k]), norm)
+        if upper is not None and errors[k] > _SUSPICIOUS * np.finfo(A.dtype).eps:
+            errors[k] = karlson_walden(_exact_factor(upper), x[:, k], gradient[:, k], float(norms[k]))
     if b.ndim == 1:
         return Solution(x[:, 0], method, float(norms[0]), float(errors[0]), rank, condition)
     return Solution(x, method, norms, errors, rank, condition)
+
+
+def _exact_factor(upper: np.ndarray) -> SketchedFactor:
+    """R as the factor that estimates take."""
+    ones = np.ones(upper.shape[1], dtype=upper.dtype)
+    return SketchedFactor(ones, np.triu(upper), None, None, np.nan, np.nan, ones)
 
 
 def sparse(A: Any, b: np.ndarray, damp: float, rtol: float, maxiter: int | None) -> Solution:

@@ -167,7 +167,7 @@ class _Options:
     sketch: type[Sketch]
     sketch_size: int | None
     maxiter: int | None
-    rng: np.random.Generator
+    rng: np.random.Generator | None  # None: drawn where needed, which costs as much as a small system
     workers: int
 
 
@@ -210,7 +210,7 @@ def _options(
         SKETCHES[sketch],
         sketch_size,
         None if maxiter is None else whole(maxiter, "maxiter"),
-        rng_of(rng),
+        None if rng is None else rng_of(rng),
         worker_count(workers),
     )
 

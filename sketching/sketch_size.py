@@ -15,6 +15,8 @@ _RATIOS = (4, 6, 8, 12)
 _READ, _READ_SPARSE, _FLOP, _STEP = 7e-10, 2.5e-9, 6e-11, 4e-5
 # The same for LAPACK's QR of a tall matrix, whose panels are bound by memory.
 _TALL_FLOP = 8e-11
+# Systems with m n^2 below this are done before the question is answered.
+_TRIFLE = 10**7
 
 
 def expected_iterations(rank: int, d: int, eps: float) -> int:
@@ -34,6 +36,8 @@ def pays(A: Any, sketch_size: int | None) -> str | None:
     """None where sketching should be faster than the best deterministic method, else why it should not."""
     long, short = max(A.shape), min(A.shape)
     shape = f"{A.shape[0]} x {A.shape[1]}"
+    if long < _RATIOS[0] * short or long * short**2 <= _TRIFLE:
+        return f"QR is faster at {shape}"
     d = sketch_size or choose(A)
     if d >= long:
         return f"{shape} is not tall (or wide) enough for a sketch"
