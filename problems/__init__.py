@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .model import Model, Rows, Variables
     from .nlp import NLP, Capabilities, Metadata
     from .registry import collections, find, get, register, select
+    from .sif import SIFError, from_sif
 
 _HOMES = {
     "NLP": "nlp",
@@ -15,9 +16,11 @@ _HOMES = {
     "Metadata": "nlp",
     "Model": "model",
     "Rows": "model",
+    "SIFError": "sif",
     "Variables": "model",
     "collections": "registry",
     "find": "registry",
+    "from_sif": "sif",
     "get": "registry",
     "register": "registry",
     "select": "registry",
@@ -29,9 +32,11 @@ __all__ = [
     "Metadata",
     "Model",
     "Rows",
+    "SIFError",
     "Variables",
     "collections",
     "find",
+    "from_sif",
     "get",
     "register",
     "select",
