@@ -57,14 +57,15 @@ def disagreements(path: Path, reference: Mapping[str, float]) -> list[Disagreeme
     found = [
         Disagreement(name, count, reference[name])
         for name, count in counts(problem).items()
-        if name in reference and count != reference[name]
+        if count != reference[name]
     ]
-    for name, value, norm, terms in quantities(problem):
-        wanted = float(reference.get(name, np.nan))
-        if not np.isfinite(wanted):
-            continue
-        if not abs(value - wanted) <= TOLERANCE * max(abs(wanted), norm) + ROUNDING * terms:
-            found.append(Disagreement(name, value, wanted))
+    with np.errstate(all="ignore"):
+        for name, value, norm, terms in quantities(problem):
+            wanted = float(reference.get(name, np.nan))
+            if not np.isfinite(wanted):
+                continue
+            if not abs(value - wanted) <= TOLERANCE * max(abs(wanted), norm) + ROUNDING * terms:
+                found.append(Disagreement(name, value, wanted))
     return found
 
 
