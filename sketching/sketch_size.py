@@ -10,11 +10,13 @@ from scipy.sparse.linalg import LinearOperator
 
 # Rows a column: 12 is the default of FOSSILS; fewer where the sketch's own QR would dominate.
 _RATIOS = (4, 6, 8, 12)
-# Seconds for: a number of A read in an iteration (dense, sparse), an operation of a QR factorisation, a step
-# besides. Measured on one core at 2.6 GHz with AVX-512; only their ratios matter.
-_READ, _READ_SPARSE, _FLOP, _STEP = 7e-10, 2.5e-9, 6e-11, 4e-5
-# The same for LAPACK's QR of a tall matrix, whose panels are bound by memory.
-_TALL_FLOP = 8e-11
+# Seconds, measured on one core at 2.6 GHz with AVX-512; only their ratios matter. For each number of A: a step's
+# pass (dense, sparse), the sketch. For each operation: a blocked QR. For each step: what Python adds.
+_PASS, _SPARSE_PASS, _SKETCH, _FLOP, _STEP = 4.5e-10, 2.5e-9, 2.5e-9, 3e-11, 8e-5
+# LAPACK factors up to 128 columns one by one, and wider matrices in panels of 32: bound by the memory that holds
+# the panel. Bytes, and seconds for each number and column.
+_UNBLOCKED, _PANEL = 128, 32
+_MEMORY = ((2e6, 1.5e-10), (2e7, 4e-10), (np.inf, 1.1e-9))
 # Systems with m n^2 below this are done before the question is answered.
 _TRIFLE = 10**7
 
@@ -45,7 +47,7 @@ def pays(A: Any, sketch_size: int | None) -> str | None:
         return (
             None if short <= 4000 else f"the sketch of {shape} would be a dense matrix with {short} columns"
         )
-    if _cost(A, d) >= 2.0 * long * short**2 * _TALL_FLOP:
+    if _cost(A, d) >= _householder(long, short):
         return f"QR is faster at {shape}"
     return None
 
@@ -54,8 +56,16 @@ def _cost(A: Any, d: int) -> float:
     """Seconds for sketch, factorisation and the usual number of steps."""
     short = min(A.shape)
     if isinstance(A, np.ndarray):
-        entries, read = A.size, _READ
+        entries, read = A.size, _PASS
     else:
-        entries, read = A.nnz if sp.issparse(A) else max(A.shape), _READ_SPARSE
+        entries, read = A.nnz if sp.issparse(A) else max(A.shape), _SPARSE_PASS
     steps = expected_iterations(short, d, 1e-16)
-    return steps * (entries * read + _STEP) + 2.0 * d * short**2 * _FLOP
+    return steps * (entries * read + _STEP) + entries * _SKETCH + _householder(d, short)
+
+
+def _householder(long: int, short: int) -> float:
+    """Seconds for a QR factorisation by LAPACK."""
+    width = short if short <= _UNBLOCKED else _PANEL
+    rate = next(rate for size, rate in _MEMORY if 8.0 * long * width <= size)
+    blocked = 2.0 * long * short**2 * _FLOP if short > _UNBLOCKED else 0.0
+    return blocked + long * short * width * rate

@@ -132,7 +132,7 @@ def _qr(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """R and Q'b, without forming Q. A is overwritten."""
     n = A.shape[1]
     geqrf, ormqr = sla.get_lapack_funcs(("geqrf", "ormqr"), (A,))
-    factor, tau, _, _ = geqrf(A, overwrite_a=True)
+    factor, tau, _, _ = geqrf(A, lwork=64 * n, overwrite_a=True)
     column = np.asarray(b, dtype=A.dtype).reshape(b.shape[0], -1)
     rotated, _, info = ormqr("L", "T", factor, tau, column, lwork=max(1, 64 * column.shape[1]))
     assert info == 0
