@@ -10,10 +10,10 @@ from scipy.sparse.linalg import LinearOperator
 
 # Rows a column: 12 is the default of FOSSILS; fewer where the sketch's own QR would dominate.
 _RATIOS = (4, 6, 8, 12)
-# Seconds, measured on one core at 2.6 GHz with AVX-512; only their ratios matter. For each number of A: a step's
+# Seconds, measured on one core at 2.6 GHz with AVX-512; only their ratios matter. For each number of A: a
 # pass (dense, sparse), the sketch. For each operation: a blocked QR. For each step: what Python adds.
 _PASS, _SPARSE_PASS, _SKETCH, _FLOP, _STEP = 4.5e-10, 2.5e-9, 2.5e-9, 3e-11, 8e-5
-# LAPACK factors up to 128 columns one by one, and wider matrices in panels of 32: bound by the memory that holds
+# LAPACK factors up to 128 columns one by one, wider matrices in panels of 32: bound by the memory that holds
 # the panel. Bytes, and seconds for each number and column.
 _UNBLOCKED, _PANEL = 128, 32
 _MEMORY = ((2e6, 1.5e-10), (2e7, 4e-10), (np.inf, 1.1e-9))
