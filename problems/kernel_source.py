@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from .graphs import LEAVES, Graph, Node
 
 # Bump when what `kernel_source` prints for a graph changes: it is part of the cache key.
-SOURCE_VERSION = 7
+SOURCE_VERSION = 8
 
 # Doubles of a block's buffers (half of a 32 kB first-level cache), and elements of the longest block.
 _BUFFER = 2048
@@ -22,6 +22,16 @@ _LONGEST_BLOCK = 128
 
 # A subexpression used once is written where it is used, unless it is deeper than this.
 _DEEPEST = 6
+
+# Results that a loop writes to several places itself: compile times grow faster than the loop's length.
+_MOST_REPEATED = 32
+
+_COPIES = """\
+    for l in range({count}):
+        source, target = _{name}_copies[l, 0], _{name}_copies[l, 1]
+        for e in range(count):
+            out[target + e] = out[source + e]
+"""
 
 _HEADER = '''"""A karush pattern of {variables} variables, generated; safe to delete."""
 
@@ -173,6 +183,26 @@ def block_doubles(variables: int, parameters: int, pairs: int) -> int:
 
 def _function(graph: Graph, name: str, outputs: list[Node], variables: int, width: int) -> str:
     """A kernel that computes the outputs."""
+    places: dict[Node, int] = {}
+    for l, node in enumerate(outputs):
+        places.setdefault(node, l)
+    copied = len(outputs) - len(places) > _MOST_REPEATED
+    written = list(places.items()) if copied else [(node, l) for l, node in enumerate(outputs)]
+    arrays, body, text = _statements(graph, [node for node, _ in written], variables)
+    body += [f"out[{l * width} + e] = {text[node]}" for node, l in written]
+    loops = ["    for e in range(count):", *("        " + line for line in body or ["pass"])]
+    head = [f"def {name}(count, x, out):", *("    " + line for line in arrays)]
+    if copied:
+        pairs = [(places[node] * width, l * width) for l, node in enumerate(outputs) if places[node] != l]
+        head = [f"_{name}_copies = np.array({pairs})\n\n", *head]
+        loops += _COPIES.format(name=name, count=len(pairs)).splitlines()
+    return "\n".join([*head, *loops]) + "\n"
+
+
+def _statements(
+    graph: Graph, outputs: list[Node], variables: int
+) -> tuple[list[str], list[str], dict[Node, str]]:
+    """Lines that name the input arrays, lines that compute the outputs of element e, and each node's text."""
     needed = graph.ancestors(outputs)
     uses = Counter(outputs)
     for node in needed:
@@ -199,9 +229,7 @@ def _function(graph: Graph, name: str, outputs: list[Node], variables: int, widt
             if uses[node] > 1 or depth[node] > _DEEPEST:
                 body.append(f"t{node} = {text[node]}")
                 text[node], depth[node] = f"t{node}", 0
-    body += [f"out[{l * width} + e] = {text[node]}" for l, node in enumerate(outputs)]
-    head = [f"def {name}(count, x, out):", *("    " + line for line in arrays), "    for e in range(count):"]
-    return "\n".join([*head, *("        " + line for line in body or ["pass"])]) + "\n"
+    return arrays, body, text
 
 
 def _expression(graph: Graph, operation: str, operands: list[Node], text: dict[Node, str]) -> str:

@@ -118,7 +118,9 @@ class PartiallySeparable:
     @property
     def trivial_groups(self) -> np.ndarray:
         """Mask of the groups with the identity for a group function and no elements, shape (groups,)."""
-        return (self.group_function < 0) & (np.bincount(self.use_group, minlength=self.factor.size) == 0)
+        uses = np.bincount(self.use_group, minlength=self.factor.size)
+        trivial: np.ndarray = (self.group_function < 0) & (uses == 0)
+        return trivial
 
     def row_functions(self) -> tuple[RowFunction, RowFunction]:
         """Objective and constraints.

@@ -45,7 +45,7 @@ def compiled(build, points):
     return out
 
 
-def hessian(row_function, x, weights):
+def hessian_matrix(row_function, x, weights):
     size = row_function.n
     dense = np.zeros((size, size))
     i, j = (np.concatenate(piece) for piece in row_function.hessian_entries())
@@ -66,7 +66,7 @@ def test_outputs_are_what_was_given():
     x, slope = np.array([2.0, 5.0]), np.empty(2)
     assert function.total_and_gradient(x, slope) == 60.0
     np.testing.assert_array_equal(slope, [60.0, 12.0])
-    np.testing.assert_array_equal(hessian(function, x, np.ones(1)), [[0.0, 12.0], [12.0, 0.0]])
+    np.testing.assert_array_equal(hessian_matrix(function, x, np.ones(1)), [[0.0, 12.0], [12.0, 0.0]])
     product = np.zeros(2)
     function.add_hessian_product(x, np.array([1.0, -1.0]), np.ones(1), product)
     np.testing.assert_array_equal(product, [-12.0, 12.0])
@@ -104,7 +104,7 @@ def test_merged_variables_add_their_derivatives():
     point, slope = np.array([3.0, 5.0]), np.empty(2)
     assert function.total_and_gradient(point, slope) == 45.0
     np.testing.assert_array_equal(slope, [30.0, 9.0])
-    np.testing.assert_array_equal(hessian(function, point, np.ones(1)), [[10.0, 6.0], [6.0, 0.0]])
+    np.testing.assert_array_equal(hessian_matrix(function, point, np.ones(1)), [[10.0, 6.0], [6.0, 0.0]])
 
 
 @pytest.mark.parametrize("pair", [(0, 1), (1, -1), (2, 0)])
@@ -206,3 +206,19 @@ def test_the_branch_not_taken_does_no_harm():
         return g.apply("where", positive, g.apply("log", a), g.apply("div", g.constant(1.0), a))
 
     np.testing.assert_array_equal(compiled(build, [1.0, -2.0]), [0.0, -0.5])
+
+
+def test_results_that_stand_in_many_places():
+    """78 pairs of 12 variables, two distinct second derivatives."""
+    g = Graph()
+    total = g.variable(0)
+    for j in range(1, 12):
+        total = g.apply("add", total, g.variable(j))
+    exp = g.apply("exp", total)
+    hessian = {(a, b): exp for a in range(12) for b in range(a + 1)}
+    hessian[1, 0] = g.apply("mul", g.constant(3.0), exp)
+    function = rows(given_pattern(g, exp, [exp] * 12, hessian, 0), np.arange(12))
+    x = np.linspace(-1, 1, 12)
+    expected = np.full((12, 12), np.exp(x.sum()))
+    expected[0, 1] = expected[1, 0] = 3 * np.exp(x.sum())
+    np.testing.assert_allclose(hessian_matrix(function, x, np.ones(1)), expected, rtol=1e-14)
