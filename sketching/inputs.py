@@ -48,7 +48,7 @@ def matrix(A: Any, name: str = "A", *, square: bool = False, symmetric: bool = F
         result = _real(A, name)
     _check_shape(result.shape, name, square or symmetric)
     if not isinstance(result, LinearOperator):
-        _check_finite(result if isinstance(result, np.ndarray) else result.data, name)
+        _check_finite(result, name)
         if symmetric:
             _check_symmetric(result, name)
     return result
@@ -97,7 +97,8 @@ def _real(A: Any, name: str) -> np.ndarray:
         raise TypeError(f"{name} has dtype {result.dtype}; real numbers are wanted")
     if result.dtype not in _FLOATS:
         result = result.astype(np.float64)
-    return result
+    # A field of a record array may stand at odd addresses, which the kernels do not read.
+    return result if result.flags.aligned else result.copy()
 
 
 def _sparse(A: Any, name: str) -> Any:
@@ -123,15 +124,21 @@ def _check_shape(shape: tuple[int, ...], name: str, square: bool) -> None:
         raise ValueError(f"{name} has shape {shape}; a square matrix is wanted")
 
 
-def _check_finite(values: np.ndarray, name: str) -> None:
+def _check_finite(A: Any, name: str) -> None:
+    values = A if isinstance(A, np.ndarray) else A.data
     # The sum is finite unless an entry is not (or it overflows): one pass, no temporary.
     with np.errstate(all="ignore"):
         if np.isfinite(values.sum()):
             return
     wrong = np.argwhere(~np.isfinite(values))
-    if wrong.size:
-        place = ", ".join(map(str, wrong[0]))
-        raise ValueError(f"{name} has {len(wrong)} entries that are not finite, the first at ({place})")
+    if wrong.size == 0:
+        return
+    first = wrong[0]
+    if A is not values:
+        A = A.tocoo()
+        first = (A.row[first[0]], A.col[first[0]])
+    place = ", ".join(map(str, first))
+    raise ValueError(f"{name} has {len(wrong)} entries that are not finite, the first at ({place})")
 
 
 def _check_symmetric(A: Matrix, name: str) -> None:

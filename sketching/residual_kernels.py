@@ -8,7 +8,7 @@ with BLAS fetch it twice.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 # Rows of a column-ordered matrix worked on at a time, so that the second use finds them in the cache.
 _CHUNK = 512
@@ -22,18 +22,25 @@ _OPTIONS = {
 }
 
 
-@njit(
-    [
-        f"{t}({t}[:, ::1], {t}[::1], {t}[::1], {t}[::1], int64, int64, {t}[::1])"
-        for t in ("float32", "float64")
-    ],
-    **_OPTIONS,
-)
+def _read(dtype, ndim, layout="C"):
+    """The type of an array that is only read: one from a memory map, say, may refuse to be written."""
+    return types.Array(dtype, ndim, layout, readonly=True)
+
+
+_FLOATS = (types.float32, types.float64)
+
+
+def _vectors(t):
+    """Of x, b, weights, first, last, gradient."""
+    return (_read(t, 1), _read(t, 1), _read(t, 1), types.int64, types.int64, t[::1])
+
+
+@njit([types.float64(_read(t, 2), *_vectors(t)) for t in _FLOATS], **_OPTIONS)
 def gradient_of_rows(A, x, b, weights, first, last, gradient):
     """A stands by rows; four at a time, so that x and the gradient are fetched once for all four."""
     n = A.shape[1]
     weighted = weights.size > 1
-    squares = b[0] * 0
+    squares = 0.0  # in double precision whatever A's type: a sum over all rows
     i = first
     while i + 4 <= last:
         r0, r1, r2, r3 = b[i], b[i + 1], b[i + 2], b[i + 3]
@@ -69,18 +76,12 @@ def gradient_of_rows(A, x, b, weights, first, last, gradient):
     return squares
 
 
-@njit(
-    [
-        f"{t}({t}[::1, :], {t}[::1], {t}[::1], {t}[::1], int64, int64, {t}[::1])"
-        for t in ("float32", "float64")
-    ],
-    **_OPTIONS,
-)
+@njit([types.float64(_read(t, 2, "F"), *_vectors(t)) for t in _FLOATS], **_OPTIONS)
 def gradient_of_columns(A, x, b, weights, first, last, gradient):
     """A stands by columns."""
     n = A.shape[1]
     weighted = weights.size > 1
-    squares = b[0] * 0
+    squares = 0.0  # in double precision whatever A's type: a sum over all rows
     residual = np.empty(_CHUNK, dtype=A.dtype)
     for low in range(first, last, _CHUNK):
         count = min(_CHUNK, last - low)
@@ -126,16 +127,16 @@ def gradient_of_columns(A, x, b, weights, first, last, gradient):
 
 @njit(
     [
-        f"{t}({t}[::1], {i}[::1], {i}[::1], {t}[::1], {t}[::1], {t}[::1], int64, int64, {t}[::1])"
-        for t in ("float32", "float64")
-        for i in ("int32", "int64")
+        types.float64(_read(t, 1), _read(i, 1), _read(i, 1), *_vectors(t))
+        for t in _FLOATS
+        for i in (types.int32, types.int64)
     ],
     **_OPTIONS,
 )
 def gradient_of_sparse_rows(data, indices, indptr, x, b, weights, first, last, gradient):
     """A in CSR form."""
     weighted = weights.size > 1
-    squares = b[0] * 0
+    squares = 0.0  # in double precision whatever A's type: a sum over all rows
     for i in range(first, last):
         start, stop = indptr[i], indptr[i + 1]
         s = b[0] * 0

@@ -10,9 +10,12 @@ import scipy.sparse as sp
 from ..inputs import rng_of
 from .protocol import Sketch, scaled_rows, sizes
 
+# Columns of S, and rows of A, whose copies are made at a time where copies are needed.
+_CHUNK = 4096
+
 
 class _DenseSketch(Sketch):
-    """S stored as an array of shape (d, n)."""
+    """S stored as an array of shape (d, n), in the type of A or in one that is converted in parts."""
 
     def __init__(self, entries: np.ndarray) -> None:
         super().__init__(*entries.shape)
@@ -20,22 +23,39 @@ class _DenseSketch(Sketch):
 
     def toarray(self) -> np.ndarray:
         """S as a dense array."""
-        return self.entries.astype(np.float64)
+        return self._columns(slice(None), np.dtype(np.float64)).copy()
 
     def _apply(self, A: np.ndarray, row_scale: np.ndarray | None, workers: int) -> np.ndarray:
-        return self._as(A.dtype) @ scaled_rows(A, row_scale)
+        if row_scale is None and self.entries.dtype == A.dtype:
+            return np.asarray(self.entries @ A)
+        out = np.zeros((self.shape[0], A.shape[1]), dtype=A.dtype)
+        for chunk in self._chunks():
+            factors = None if row_scale is None else row_scale[chunk]
+            out += self._columns(chunk, A.dtype) @ scaled_rows(A[chunk], factors)
+        return out
 
     def _apply_adjoint(self, B: np.ndarray, workers: int) -> np.ndarray:
-        return self._as(B.dtype).T @ B
+        out = np.empty((self.shape[1], B.shape[1]), dtype=B.dtype)
+        for chunk in self._chunks():
+            out[chunk] = self._columns(chunk, B.dtype).T @ B
+        return out
 
     def _apply_sparse(self, A: Any, row_scale: np.ndarray | None, workers: int) -> np.ndarray:
-        entries = self._as(A.dtype)
-        if row_scale is not None:
-            entries = entries * row_scale.astype(A.dtype)
-        return np.asarray((sp.csr_array(A.T) @ entries.T).T)
+        rows = sp.csr_array(A)
+        out = np.zeros((A.shape[1], self.shape[0]), dtype=A.dtype)
+        for chunk in self._chunks():
+            columns = self._columns(chunk, A.dtype)
+            if row_scale is not None:
+                columns = columns * row_scale[chunk].astype(A.dtype)
+            out += rows[chunk].T @ columns.T
+        return out.T
 
-    def _as(self, dtype: Any) -> np.ndarray:
-        return self.entries.astype(dtype, copy=False)
+    def _chunks(self) -> list[slice]:
+        return [slice(first, first + _CHUNK) for first in range(0, self.shape[1], _CHUNK)]
+
+    def _columns(self, chunk: slice, dtype: np.dtype[Any]) -> np.ndarray:
+        """These columns of S in this type."""
+        return self.entries[:, chunk].astype(dtype, copy=False)
 
 
 class Gaussian(_DenseSketch):
@@ -55,9 +75,11 @@ class Gaussian(_DenseSketch):
         d, n : int
             Shape.
         dtype : {float64, float32}
-            Type in which the entries are kept.
+            Type in which the entries are kept; best that of the matrices to come.
         """
         d, n = sizes(d, n)
+        if np.dtype(dtype) not in (np.float64, np.float32):
+            raise TypeError(f"dtype is {dtype!r}; float64 or float32 is wanted")
         entries = rng_of(rng).standard_normal((d, n), dtype=np.dtype(dtype).type)
         entries *= 1.0 / np.sqrt(d)
         return cls(entries)
@@ -77,9 +99,5 @@ class Rademacher(_DenseSketch):
         d, n = sizes(d, n)
         return cls(rng_of(rng).integers(0, 2, size=(d, n), dtype=np.int8) * np.int8(2) - np.int8(1))
 
-    def toarray(self) -> np.ndarray:
-        """S as a dense array."""
-        return self._as(np.dtype(np.float64))
-
-    def _as(self, dtype: Any) -> np.ndarray:
-        return self.entries * dtype.type(1.0 / np.sqrt(self.shape[0]))
+    def _columns(self, chunk: slice, dtype: np.dtype[Any]) -> np.ndarray:
+        return np.asarray(self.entries[:, chunk] * dtype.type(1.0 / np.sqrt(self.shape[0])))

@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,8 +22,9 @@ class Sketch(ABC):
     """A random matrix S of shape (d, n) with E[S'S] = I.
 
     ``S @ A`` sketches a matrix or vector with n rows, ``S.T @ B`` applies the adjoint, ``A @ S.T`` sketches
-    from the right. A may be an ndarray of any memory order, a sparse array or a LinearOperator; the result is
-    a dense array (a sketch of a matrix is dense, whatever the matrix was) of A's floating-point type.
+    from the right. A may be an ndarray of any memory order, a sparse array or (not from the right) a
+    LinearOperator; the result is a dense array (a sketch of a matrix is dense, whatever the matrix was) of A's
+    floating-point type, float64 for an operator.
 
     Entries of A are not looked at: NaN and Inf come through.
     """
@@ -32,6 +33,11 @@ class Sketch(ABC):
 
     def __init__(self, d: int, n: int) -> None:
         self.shape: tuple[int, int] = (d, n)
+
+    @classmethod
+    @abstractmethod
+    def sample(cls, rng: Any, d: int, n: int) -> Self:
+        """Draw one of shape (d, n) from ``rng``: None, a seed or a numpy.random.Generator."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(d={self.shape[0]}, n={self.shape[1]})"
@@ -57,7 +63,8 @@ class Sketch(ABC):
         workers : int or None
             Threads; None: as many as the process may use. The bits of the result do not depend on it.
         row_scale : ndarray, shape (n,), optional
-            Factors of A's rows, as weights of a least-squares problem need them; A is not copied for it.
+            Factors of A's rows, as weights of a least-squares problem need them; A is not copied for it, or
+            only a part at a time.
 
         Returns
         -------
@@ -190,11 +197,14 @@ def _operand(A: Any, rows: int, name: str) -> Any:
     """A in a form that the methods above take, with this many rows."""
     if isinstance(A, LinearOperator):
         result: Any = A
-    elif sp.issparse(A):
+        if A.dtype is not None and np.dtype(A.dtype).kind == "c":
+            raise TypeError(f"{name} is a complex LinearOperator; a real one is wanted")
+    elif sp.issparse(A) and A.ndim == 2:
         result = A if A.format in ("csr", "csc") else A.tocsr()
         result = _floating(result, name)
     else:
-        result = _floating(np.asarray(A), name)
+        result = _floating(A.toarray() if sp.issparse(A) else np.asarray(A), name)
+        result = result if result.flags.aligned else result.copy()
     if result.ndim not in (1, 2) or result.shape[0] != rows:
         raise ValueError(f"{name} has shape {result.shape}; {rows} rows are wanted")
     return result

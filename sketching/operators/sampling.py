@@ -52,9 +52,13 @@ class RowSampling(Sketch):
                 raise ValueError(f"d is {d}, n is {n}; without replacement at most {n} rows can be drawn")
             return cls(n, generator.choice(n, size=d, replace=False), np.full(d, np.sqrt(n / d)))
         weights = vector(probabilities, n, "probabilities").astype(np.float64)
-        if weights.min() < 0.0 or weights.sum() <= 0.0:
-            raise ValueError("probabilities must be nonnegative and not all zero")
-        weights = weights / weights.sum()
+        if weights.min() < 0.0 or weights.max() <= 0.0:
+            raise ValueError(
+                f"probabilities lie between {weights.min():g} and {weights.max():g}; nonnegative ones, not all "
+                "of them zero, are wanted"
+            )
+        weights = weights / weights.max()  # the sum could overflow
+        weights /= weights.sum()
         chosen = generator.choice(n, size=d, p=weights)
         return cls(n, chosen, 1.0 / np.sqrt(d * weights[chosen]))
 
@@ -96,7 +100,7 @@ class BlockRowSampling(RowSampling):
         d, n = sizes(d, n)
         block_size = whole(block_size, "block_size")
         if probabilities is not None:
-            raise ValueError("probabilities: blocks are drawn uniformly")
+            raise ValueError("probabilities is given; blocks are drawn uniformly, so None is wanted")
         blocks = -(-n // block_size)
         wanted = -(-d // block_size)
         if wanted > blocks:
@@ -110,12 +114,7 @@ class BlockRowSampling(RowSampling):
 def row_norm_probabilities(A: Any) -> np.ndarray:
     """Squared row norms of A over their sum, shape (n,); a dense or sparse A."""
     A = _explicit(A)
-    if sp.issparse(A):
-        squares = np.asarray(A.multiply(A).sum(axis=1), dtype=np.float64).ravel()
-    else:
-        squares = np.einsum("ij,ij->i", A, A, dtype=np.float64)
-    total = squares.sum()
-    return squares / total if total > 0.0 else np.full(squares.size, 1.0 / squares.size)
+    return _shares(A)
 
 
 def leverage_probabilities(A: Any, rng: Any = None, *, workers: int | None = 1) -> np.ndarray:
@@ -134,23 +133,45 @@ def leverage_probabilities(A: Any, rng: Any = None, *, workers: int | None = 1) 
     ----------
     P. Drineas, M. Magdon-Ismail, M. W. Mahoney and D. P. Woodruff, "Fast approximation of matrix coherence
     and statistical leverage", JMLR 13 (2012), alg. 1: row norms of A R^-1 G, R from the QR factorisation of a
-    sketch of A.
+    sketch of A (of A itself where a sketch would be no smaller).
     """
     A = _explicit(A)
     n, k = A.shape
     if n < k:
         raise ValueError(f"A has shape {A.shape}; at least as many rows as columns are wanted")
     generator = rng_of(rng)
-    sketched = SparseSign.sample(generator, min(4 * k, n) if n > 4 * k else n, n).apply(A, workers=workers)
-    upper = sla.qr(sketched, mode="r")[0][:k]
+    if n > 4 * k:
+        small = SparseSign.sample(generator, 4 * k, n).apply(A, workers=workers)
+    else:
+        small = A if isinstance(A, np.ndarray) else A.toarray()
+    # Scores do not depend on the scale of columns; what counts as dependent should not either.
+    scale = np.abs(small).max(axis=0)
+    if scale.min() == 0.0:
+        raise ValueError("A has a zero column: leverage scores need a basis of its columns")
+    upper, order = sla.qr(small / scale, mode="r", pivoting=True)
+    upper = upper[:k]
     diagonal = np.abs(np.diag(upper))
     if diagonal.min() <= np.finfo(upper.dtype).eps * k * diagonal.max():
         raise ValueError("A does not have full column rank: leverage scores need a basis of its columns")
     # 32 columns of a Gaussian give each row norm to about 25 %, and sampling needs no more.
-    small = sla.solve_triangular(upper, generator.standard_normal((k, 32)))
-    projected = np.asarray(A @ small)
-    squares = np.einsum("ij,ij->i", projected, projected, dtype=np.float64)
-    return np.asarray(squares / squares.sum())
+    projection = np.empty((k, 32))
+    projection[order] = sla.solve_triangular(upper, generator.standard_normal((k, 32)))
+    return _shares(np.asarray(A @ (projection / scale[:, None])))
+
+
+def _shares(A: Any) -> np.ndarray:
+    """Squared row norms over their sum; of a zero matrix, equal shares."""
+    with np.errstate(all="ignore"):
+        if sp.issparse(A):
+            squares = np.asarray(A.multiply(A).sum(axis=1), dtype=np.float64).ravel()
+        else:
+            squares = np.einsum("ij,ij->i", A, A, dtype=np.float64)
+        total = squares.sum()
+    if 1e-30 < total < 1e30:
+        return np.asarray(squares / total)
+    # Squares of such sizes may have left the range of the type.
+    largest = abs(A).max()
+    return _shares(A / largest) if largest > 0.0 else np.full(A.shape[0], 1.0 / A.shape[0])
 
 
 def _explicit(A: Any) -> Any:

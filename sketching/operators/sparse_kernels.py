@@ -7,14 +7,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from .vector_kernels import scatter_16, scatter_32
 
 _WIDE, _NARROW = 32, 16  # columns taken at a time; measured best among 8, 16, 32, 64
 _TILE = 64  # rows copied at a time where a row's entries are not neighbours
 
-_SPARSE = "int32[:, ::1], int8[:, ::1]"
+
+def _read(dtype, ndim, layout="C"):
+    """The type of an array that is only read: one from a memory map, say, may refuse to be written."""
+    return types.Array(dtype, ndim, layout, readonly=True)
+
+
+_FLOATS = (types.float32, types.float64)
+_SPARSE = (_read(types.int32, 2), _read(types.int8, 2))
+_RANGE = (types.int64, types.int64)
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
@@ -36,10 +44,7 @@ def distinct_rows(words, d, rows, signs):
 
 
 @njit(
-    [
-        f"void({_SPARSE}, {t}[::1], {t}[:, :], int64, int64, {t}[::1], {t}, {t}[:, ::1])"
-        for t in ("float32", "float64")
-    ],
+    [types.void(*_SPARSE, _read(t, 1), _read(t, 2, "A"), *_RANGE, t[::1], t, t[:, ::1]) for t in _FLOATS],
     **_OPTIONS,
 )
 def sketch_panel(rows, signs, row_scale, A, first, width, buffer, scale, out):
@@ -84,7 +89,7 @@ def sketch_panel(rows, signs, row_scale, A, first, width, buffer, scale, out):
 
 
 @njit(
-    [f"void({_SPARSE}, {t}[::1], {t}[:, :], int64, int64, {t}, {t}[:, ::1])" for t in ("float32", "float64")],
+    [types.void(*_SPARSE, _read(t, 1), _read(t, 2, "A"), *_RANGE, t, t[:, ::1]) for t in _FLOATS],
     **_OPTIONS,
 )
 def sketch_columns(rows, signs, row_scale, A, first, last, scale, out):
@@ -102,9 +107,9 @@ def sketch_columns(rows, signs, row_scale, A, first, last, scale, out):
 
 @njit(
     [
-        f"void({_SPARSE}, {t}[::1], {t}[::1], {i}[::1], {i}[::1], int64, int64, {t}, {t}[::1, :])"
-        for t in ("float32", "float64")
-        for i in ("int32", "int64")
+        types.void(*_SPARSE, _read(t, 1), _read(t, 1), _read(i, 1), _read(i, 1), *_RANGE, t, t[::1, :])
+        for t in _FLOATS
+        for i in (types.int32, types.int64)
     ],
     **_OPTIONS,
 )
@@ -123,7 +128,7 @@ def sketch_sparse_columns(rows, signs, row_scale, data, indices, indptr, first, 
 
 
 @njit(
-    [f"void({_SPARSE}, {t}[:, ::1], {t}, int64, int64, {t}[:, ::1])" for t in ("float32", "float64")],
+    [types.void(*_SPARSE, _read(t, 2), t, *_RANGE, t[:, ::1]) for t in _FLOATS],
     **_OPTIONS,
 )
 def adjoint_rows(rows, signs, B, scale, first, last, out):
