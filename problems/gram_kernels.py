@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types, void
 
+from .pointers import int32s_at, int64s_at
+
 _FLOAT = types.Array(types.float64, 1, "C")
 _INT = types.Array(types.int64, 1, "C")
 _SHORT = types.Array(types.int32, 1, "C")
@@ -54,31 +56,19 @@ def fill_gram(indptr, indices, column_start, entries, entry_row, gram_start, col
                     at += 1
 
 
-@njit(
-    void(_FLOAT, _FLOAT, _INT, _INT, _INT, _INT, _INT, _INT, _SHORT, _SHORT, _FLOAT, _FLOAT),
-    **_OPTIONS,
-)
-def add_gram(
-    values,
-    weights,
-    indptr,
-    indices,
-    column_start,
-    entries,
-    entry_row,
-    gram_start,
-    columns,
-    positions,
-    work,
-    out,
-):
+@njit(void(_INT, _FLOAT, _FLOAT, _FLOAT), **_OPTIONS)
+def add_gram(plan, values, weights, out):
     """A'DA, D = diag(weights), added to out: entry l of its lower triangle at positions[l].
 
-    ``work`` holds n zeros, and does so again afterwards.
+    ``plan`` holds n and the addresses of indptr, indices, column_start, entries, entry_row (see
+    `count_gram`), gram_start, columns, positions: one array costs far less to hand over than nine.
     """
-    for i in range(column_start.size - 1):
-        if column_start[i] == column_start[i + 1]:
-            continue
+    n = plan[0]
+    indptr, indices, column_start = int64s_at(plan[1]), int64s_at(plan[2]), int64s_at(plan[3])
+    entries, entry_row, gram_start = int64s_at(plan[4]), int64s_at(plan[5]), int64s_at(plan[6])
+    columns, positions = int32s_at(plan[7]), int32s_at(plan[8])
+    work = np.zeros(n)
+    for i in range(n):
         for t in range(column_start[i], column_start[i + 1]):
             end = entries[t]
             row = entry_row[end]

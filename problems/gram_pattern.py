@@ -27,7 +27,7 @@ class GramPattern:
     """
 
     def __init__(self, indptr: IndexVector, indices: IndexVector, selected: np.ndarray, n: int) -> None:
-        from .gram_kernels import count_gram, fill_gram
+        from .gram_kernels import add_gram, count_gram, fill_gram
 
         rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
         chosen = np.zeros(indptr.size - 1, dtype=bool)
@@ -35,7 +35,8 @@ class GramPattern:
         entries = np.flatnonzero(chosen[rows])
         order = np.argsort(indices[entries], kind="stable")
         starts = np.concatenate([[0], np.cumsum(np.bincount(indices[entries], minlength=n))])
-        self._matrix = (indptr, indices, starts.astype(np.int64), entries[order].astype(np.int64), rows)
+        pieces = (indptr, indices, starts, entries[order], rows)
+        self._matrix = tuple(np.ascontiguousarray(piece, dtype=np.int64) for piece in pieces)
         counts = np.empty(n, dtype=np.int64)
         count_gram(*self._matrix, counts)
         self._start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -45,15 +46,15 @@ class GramPattern:
         pattern.sort_indices()
         self.columns = pattern.indices.astype(np.int32, copy=False)
         self.rows = np.repeat(np.arange(n, dtype=np.int32), counts)
-        self._positions = np.arange(columns.size, dtype=np.int32)
+        self._kernel = add_gram
+        self.place(np.arange(columns.size))
 
     def place(self, positions: np.ndarray) -> None:
         """Take the places of the entries in the arrays that `add` is given."""
         self._positions = np.ascontiguousarray(positions, dtype=np.int32)
+        arrays = (*self._matrix, self._start, self.columns, self._positions)
+        self._plan = np.array([self._start.size - 1, *(array.ctypes.data for array in arrays)])
 
     def add(self, values: Vector, weights: Vector, out: Vector) -> None:
         """A'DA added to out, where A has these values, in CSR order, and D = diag(weights)."""
-        from .gram_kernels import add_gram
-
-        work = np.zeros(self._start.size - 1)
-        add_gram(values, weights, *self._matrix, self._start, self.columns, self._positions, work, out)
+        self._kernel(self._plan, values, weights, out)

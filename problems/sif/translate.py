@@ -59,6 +59,11 @@ class Translator:
             Where a card cannot be translated; names it.
         """
         graph = Graph()
+        for variables in (kind.variables, kind.internal):
+            if len(set(_folded(variables))) < len(variables):
+                raise self.refuse(
+                    f"type {kind.name!r} has two variables whose names Fortran takes for the same"
+                )
         elemental = [graph.variable(j) for j in range(len(kind.variables))]
         statements = self._statements(kind.name)
         names, transformation = dict(zip(_folded(kind.variables), elemental, strict=True)), None

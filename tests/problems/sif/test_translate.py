@@ -4,8 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from karush.problems import SIFError, from_sif
+from karush.problems.sif.problem import partially_separable
+from karush.problems.sif.reader import read_structure
 
 DATA = """
 VARIABLES
@@ -453,6 +457,11 @@ FUNCTION = " F                      FOO( V )"
         (" F                      V", {"types": INTERNAL}, "V has no value here"),
         (
             " F                      V",
+            {"types": TWO.replace("W", "v"), "uses": ON_XY.replace("W", "v")},
+            "two variables",
+        ),
+        (
+            " F                      V",
             {"rest": "      SUBROUTINE FOO( X )\n      END\n"},
             "needs the Fortran subprograms FOO",
         ),
@@ -470,3 +479,44 @@ def test_types_without_functions_are_refused(tmp_path):
     path.write_text(f"NAME          TEST{body}ENDATA\n")
     with pytest.raises(SIFError, match="type 'T' is used"):
         from_sif(path)
+
+
+CORRUPTED = GROUPED.replace(
+    " T  T\n F                      V * W\n",
+    """ T  T
+ A  A                   1 .EQ. K .OR. .NOT. ( V .GT. 0.5 )
+ I  A         B         MOD( 7, 3 ) ** 2 / K
+ F                      V * W + SIGN( B, -V ) + INT( B )
+ F+                     ** 2
+""",
+).replace(
+    "INDIVIDUALS\n T  T",
+    "TEMPORARIES\n L  A\n R  B\n I  K\nGLOBALS\n A  K                   3\nINDIVIDUALS\n T  T",
+    1,
+)
+
+
+def test_the_functions_that_are_corrupted_below(tmp_path):
+    path = tmp_path / "GOOD.SIF"
+    path.write_text(CORRUPTED)
+    x, y = 0.25, 2.0
+    # A holds, since V <= 0.5: B = (7 mod 3)**2 / 3 = 0 by integer division.
+    expected = 3 * (-2 * (x * y - 0.0) + x + 2 * y - 1) ** 3 / 4 + (x + 3) / -2
+    assert from_sif(path).objective(np.array([x, y])) == pytest.approx(expected, rel=1e-14)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_corrupted_functions_raise_sif_errors_only(tmp_path, data):
+    first = CORRUPTED.index("ENDATA") + 7
+    text = list(CORRUPTED)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(first, len(text) - 1))
+        text[at] = data.draw(st.sampled_from(list("ABEFGHIKTVW+-*/().,0123 \n$'")))
+    path = tmp_path / "BAD.SIF"
+    path.write_text("".join(text))
+    try:
+        form = partially_separable(read_structure(path), str(path))
+    except SIFError:
+        return
+    assert len(form.element_functions) == len(form.group_functions) == 1
