@@ -114,6 +114,15 @@ def pattern_from_source(text: str, source: Callable[[], str]) -> Pattern:
         return _patterns[key]
 
 
+def forget_patterns() -> None:
+    """Let the process know no pattern, as if it had just begun; problems that are built keep theirs.
+
+    For measurements of what building costs, and for tests.
+    """
+    with _lock:
+        _patterns.clear()
+
+
 def cache_folder() -> Path:
     """Where generated sources and compiled kernels live.
 
