@@ -66,7 +66,7 @@ def _folder() -> Path:
     folder = Path(given) if given else beside
     if not (folder / "reference.jsonl").is_file():
         raise BenchError(
-            f"no reference.jsonl in {folder}: set KARUSH_CUTEST to a folder with SIF files and CUTEst's values"
+            f"no reference.jsonl in {folder}: set KARUSH_CUTEST to a folder of SIF files with CUTEst values"
         )
     return folder
 
