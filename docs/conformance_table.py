@@ -39,9 +39,9 @@ a bound; it was left at its default.
 
 def subjects() -> dict:
     """What is measured, by name."""
-    from tests.conformance.subjects import SCIPY, karush_methods
+    from tests.conformance.subjects import SCIPY, karush_solvers
 
-    return {subject.name: subject for subject in [*karush_methods(), *SCIPY]}
+    return {subject.name: subject for subject in [*karush_solvers(), *SCIPY]}
 
 
 def checks() -> list:

@@ -15,7 +15,7 @@ import numpy as np
 from ..problems.evaluator import BestPoint, Evaluator, LimitReached
 from ..problems.nlp import Vector
 from .certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
-from .methods import Method, State
+from .methods import Method, State, scope_of
 from .result import Result
 from .status import Status
 
@@ -65,6 +65,11 @@ def run(
     -------
     Result
         With status INTERRUPTED after Ctrl-C: what was found is never lost.
+
+    Raises
+    ------
+    ValueError
+        Where the problem is outside the method's scope.
     """
     return _Run(method, evaluator, callback, max_iterations).result()
 
@@ -104,6 +109,12 @@ class _Run:
 
     def _iterate(self) -> Status:
         method, evaluator = self.method, self.evaluator
+        # Within the run, since finding out may take evaluations.
+        refused = scope_of(method).refusal(evaluator.problem)
+        if refused is not None:
+            raise ValueError(
+                f"{type(method).__name__} does not take problem {evaluator.problem.name!r}: it has {refused}"
+            )
         f, c = evaluator.objective(evaluator.x0), evaluator.constraints(evaluator.x0)
         if not (np.isfinite(f) and np.isfinite(c).all()):
             return Status.NONFINITE_START

@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     from ..problems.evaluator import Evaluator
-    from ..problems.nlp import Vector
+    from ..problems.nlp import NLP, Vector
     from .status import Status
 
 ENTRY_POINT_GROUP = "karush.solvers"
 
 # Name -> "module:class", imported when asked for; the first one is the default of `minimize`.
-_METHODS: dict[str, str | type] = {"exact-al": ".nonlinear.exact_lagrangian:ExactLagrangian"}
+_METHODS: dict[str, str | type] = {
+    "exact-al": ".nonlinear.exact_lagrangian:ExactLagrangian",
+    "adasketch-gv": ".nonlinear.reference:AdaSketchNewton",
+    "adasketch-rk": ".nonlinear.reference:AdaSketchKaczmarz",
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a method takes and promises; a method without a ``scope`` takes and promises everything.
+
+    Attributes
+    ----------
+    bounds, inequalities : bool
+        Whether bounds on variables, and constraints other than equations, are taken.
+    missing_hessian : bool
+        Whether problems without second derivatives are taken.
+    reference : bool
+        True for a published method that is kept as it was, to compare with: it keeps the manners of the
+        contract, but nobody promises that it solves anything beyond what its paper shows.
+    """
+
+    bounds: bool = True
+    inequalities: bool = True
+    missing_hessian: bool = True
+    reference: bool = False
+
+    def refusal(self, problem: NLP) -> str | None:
+        """What of the problem is not taken, None where all of it is."""
+        if not self.bounds and (np.isfinite(problem.lb).any() or np.isfinite(problem.ub).any()):
+            return "bounds on variables"
+        if not self.inequalities and (problem.cl != problem.cu).any():
+            return "constraints other than equations"
+        if not self.missing_hessian and problem.capabilities.second == "none":
+            return "no second derivatives"
+        return None
+
+
+def scope_of(method: Any) -> Scope:
+    """The scope of a method, of its class or of its name."""
+    method = get_method(method) if isinstance(method, str) else method
+    scope = getattr(method, "scope", None)
+    return scope if isinstance(scope, Scope) else Scope()
 
 
 class State(Protocol):

@@ -26,8 +26,10 @@ class KarushPeer:
         return None
 
     def unsuitable(self, problem: NLP) -> str | None:
-        """Every method takes the whole protocol; second derivatives are checked by the method itself."""
-        return None
+        """What of the problem is outside the method's scope."""
+        from ...solvers.methods import scope_of
+
+        return scope_of(self.name).refusal(problem)
 
     def check_options(self, options: dict[str, Any]) -> None:
         """Raise ValueError for a name that is no field of the method."""

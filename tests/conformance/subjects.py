@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ import karush
 from karush.problems.evaluator import Evaluator
 from karush.problems.nlp import NLP
 from karush.solvers.driver import run
-from karush.solvers.methods import make_method
+from karush.solvers.methods import get_method, make_method, scope_of
 
 
 @dataclass
@@ -32,7 +32,8 @@ class Answer:
 class Subject(Protocol):
     """Something that solves problems.
 
-    Attributes: `tol`, at which its successes are judged; `bounds`, `constraints`: what it takes at all.
+    Attributes: `tol`, at which its successes are judged; `bounds`, `constraints`, and `inequalities` if there
+    is such an attribute: what it takes at all.
     """
 
     name: str
@@ -46,17 +47,40 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class KarushMethod:
-    """A registered method, with its default options."""
+    """A registered method, with its default options.
+
+    One that is kept as published, for reference, is held to the manners of the contract within its scope: it
+    need not solve anything here, and runs briefly.
+    """
 
     name: str
     tol: float = 1e-8
-    bounds: bool = True
     constraints: bool = True
+
+    @property
+    def bounds(self) -> bool:
+        return scope_of(self.name).bounds
+
+    @property
+    def inequalities(self) -> bool:
+        return scope_of(self.name).inequalities
+
+    @property
+    def reference(self) -> bool:
+        return scope_of(self.name).reference
+
+    def options(self) -> dict[str, Any]:
+        """Tolerance; a fixed source of randomness where there is one; short inner loops for a reference."""
+        known = {option.name for option in fields(get_method(self.name))}
+        wanted = {"tol": self.tol, "rng": 0} | ({"max_inner": 500} if self.reference else {})
+        return {name: value for name, value in wanted.items() if name in known}
 
     def solve(
         self, problem: NLP, *, callback: Any = None, max_iterations: int | None = None, **limits: Any
     ) -> Answer:
-        method = make_method(self.name, {"tol": self.tol})
+        method = make_method(self.name, self.options())
+        if self.reference and max_iterations is None:
+            max_iterations = 200
         evaluator = Evaluator(problem, **limits)
         r = run(method, evaluator, callback=callback, max_iterations=max_iterations)
         return Answer(r.x, r.fun, r.success, r.message, r.y, r.z, r.nit, evaluator.outside, r)
@@ -112,3 +136,8 @@ SCIPY = [
 def karush_methods() -> list[KarushMethod]:
     """All registered methods."""
     return [KarushMethod(name) for name in karush.method_names()]
+
+
+def karush_solvers() -> list[KarushMethod]:
+    """Those that are there to solve problems: all but the ones kept for reference."""
+    return [method for method in karush_methods() if not method.reference]

@@ -9,9 +9,9 @@ from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint, rosen,
 
 import karush
 
-from .subjects import karush_methods
+from .subjects import karush_solvers
 
-METHODS = pytest.mark.parametrize("method", [subject.name for subject in karush_methods()])
+METHODS = pytest.mark.parametrize("method", [subject.name for subject in karush_solvers()])
 
 
 def plain_rosen(x):
