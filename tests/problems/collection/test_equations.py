@@ -41,5 +41,6 @@ def test_bundle_adjustment_has_the_derivatives_that_cutest_linearised():
     theirs = linearised.jacobian(np.zeros(57)).toarray()
     # The start is stored with 10 digits; the slip in the rotation shows in the first one.
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-8 * np.abs(theirs).max())
+    # Pixels, of several hundred.
     residual = linearised.constraints(np.zeros(57)) - linearised.cl
-    np.testing.assert_allclose(problem.constraints(problem.x0) - problem.cl, residual, rtol=1e-6)
+    np.testing.assert_allclose(problem.constraints(problem.x0) - problem.cl, residual, rtol=0, atol=1e-5)
