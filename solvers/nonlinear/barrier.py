@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...problems.nlp import Vector
+from .barrier_kernels import add_barrier_gradient, bound_steps, dual_limit, primal_limit, safeguarded_step
 from .form import Point
 from .iterate import Bounds, Iterate
 
@@ -52,52 +53,44 @@ def barrier_value(bounds: Bounds, point: Point, mu: float) -> float:
     """Objective with the barrier terms, phi_mu(w)."""
     if bounds.count == 0 or mu == 0.0:
         return point.f
-    gap_lower, gap_upper = bounds.gaps(point.w)
-    il, iu = bounds.has_lower, bounds.has_upper
-    logs = float(np.log(gap_lower[il]).sum() + np.log(gap_upper[iu]).sum())
-    lower_only = bounds.one_sided > 0.0
-    upper_only = bounds.one_sided < 0.0
-    run_away = float(gap_lower[lower_only].sum() + gap_upper[upper_only].sum())
-    return point.f - mu * logs + DAMPING * mu * run_away
+    gaps = bounds.gaps(point)
+    return point.f - mu * gaps.logs + DAMPING * mu * gaps.run_away
 
 
-def barrier_gradient(iterate: Iterate, mu: float) -> Vector:
-    """Gradient of the barrier terms with respect to w."""
-    gap_lower, gap_upper = iterate.gaps
-    return mu / gap_upper - mu / gap_lower + (DAMPING * mu) * iterate.bounds.one_sided
+def barrier_gradient(iterate: Iterate, mu: float, gradient: Vector | None = None) -> Vector:
+    """Gradient of the barrier terms with respect to w, added to ``gradient`` if that is given."""
+    gaps, out = iterate.gaps, np.zeros(iterate.zl.size)
+    add_barrier_gradient(out if gradient is None else gradient, gaps.lower, gaps.upper, mu, DAMPING * mu, out)
+    return out
 
 
 def bound_multiplier_steps(iterate: Iterate, dw: Vector, mu: float) -> tuple[Vector, Vector]:
     """Newton steps of zl and zu that belong to a step of w."""
-    gap_lower, gap_upper = iterate.gaps
-    dzl = (mu - iterate.zl * dw) / gap_lower - iterate.zl
-    dzu = (mu + iterate.zu * dw) / gap_upper - iterate.zu
+    dzl, dzu = np.zeros_like(dw), np.zeros_like(dw)
+    if iterate.bounds.count:
+        gaps = iterate.gaps
+        bound_steps(dw, iterate.zl, iterate.zu, gaps.lower, gaps.upper, mu, dzl, dzu)
     return dzl, dzu
 
 
-def largest_step(values: Vector, step: Vector, tau: float, longest: float = 1.0) -> float:
-    """Largest alpha up to ``longest`` with ``values + alpha step >= (1 - tau) values``, for values > 0."""
-    shrink = float((-step / values).max(initial=0.0))
-    return longest if longest * shrink <= tau else tau / shrink
-
-
 def primal_step_limit(iterate: Iterate, dw: Vector, tau: float, longest: float = 1.0) -> float:
-    """Fraction-to-the-boundary rule for w."""
+    """Largest step length up to ``longest`` by the fraction-to-the-boundary rule for w."""
     if iterate.bounds.count == 0:
         return longest
-    gap_lower, gap_upper = iterate.gaps
-    limit = largest_step(gap_lower, dw, tau, longest)
-    return largest_step(gap_upper, -dw, tau, limit)
+    gaps = iterate.gaps
+    return float(primal_limit(dw, gaps.lower, gaps.upper, tau, longest))
 
 
 def dual_step_limit(iterate: Iterate, dzl: Vector, dzu: Vector, tau: float) -> float:
     """Fraction-to-the-boundary rule for the bounds' multipliers."""
-    bounds = iterate.bounds
-    il, iu = bounds.has_lower, bounds.has_upper
-    return min(largest_step(iterate.zl[il], dzl[il], tau), largest_step(iterate.zu[iu], dzu[iu], tau))
+    return float(dual_limit(iterate.zl, iterate.zu, dzl, dzu, tau))
 
 
-def safeguarded(z: Vector, gap: Vector, present: Vector, mu: float) -> Vector:
-    """A bound's multiplier kept within a factor of mu/gap, so that the barrier Hessian stays meaningful."""
-    central = mu / gap
-    return present * np.minimum(np.maximum(z, central / MULTIPLIER_RANGE), MULTIPLIER_RANGE * central)
+def stepped(z: Vector, dz: Vector, alpha: float, gap: Vector, mu: float) -> Vector:
+    """A bound's multiplier after a step, kept within a factor of mu/gap.
+
+    So that the barrier Hessian stays meaningful, equation (16) of the paper.
+    """
+    out = np.empty_like(z)
+    safeguarded_step(z, dz, alpha, gap, mu, MULTIPLIER_RANGE, out)
+    return out

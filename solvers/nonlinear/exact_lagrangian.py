@@ -225,7 +225,7 @@ class ExactLagrangian:
         state.restorations += 1
         search = main.searches[0]
         if isinstance(search, FilterSearch):
-            search.add(*search.measure(main.iterate, main.mu))
+            search.add(*search.measure(main.iterate.point, main.bounds, main.mu))
         state.restoration = RestorationPhase(state.form, main)
 
     def _restore(self, state: ExactState) -> None:

@@ -17,6 +17,14 @@ from numpy.typing import NDArray
 
 from ...problems.evaluator import Evaluator
 from ...problems.nlp import IndexVector, Vector
+from .form_kernels import (
+    all_finite,
+    equation_residuals,
+    fill_matrix,
+    gather_scaled,
+    gather_weighted,
+    place_variables,
+)
 from .kkt import DENSE_LIMIT, KKTPattern
 from .scaling import Scaling, gradient_scaling
 
@@ -28,8 +36,22 @@ NARROW = 1e-10
 
 
 @dataclass(slots=True)
+class Gaps:
+    """Distances of a point to its bounds, infinite where there is none.
+
+    ``logs`` is the sum of the logarithms of the finite ones, ``run_away`` that of the distances to bounds on
+    one side only: what the barrier function takes from them, whatever its parameter.
+    """
+
+    lower: Vector
+    upper: Vector
+    logs: float
+    run_away: float
+
+
+@dataclass(slots=True)
 class Point:
-    """A point and the function values there; derivatives are filled in when asked for.
+    """A point and the function values there; derivatives and gaps are filled in when asked for.
 
     ``g`` is the gradient with respect to x and the tail, ``J`` the Jacobian with respect to x alone: an
     ndarray for small problems, a csr_array otherwise, with its nonzeros in ``jacobian_values``.
@@ -42,11 +64,12 @@ class Point:
     g: Vector | None = None
     J: Any = None
     jacobian_values: Vector | None = None
+    gaps: Gaps | None = None
 
     @property
     def finite(self) -> bool:
         """Whether objective and constraints are finite numbers."""
-        return math.isfinite(self.f) and bool(np.isfinite(self.c).all())
+        return math.isfinite(self.f) and bool(all_finite(self.c))
 
 
 class Form(Protocol):
@@ -58,7 +81,6 @@ class Form(Protocol):
     upper: Vector
     tail_rows: IndexVector
     tail_signs: Vector
-    tail_unique: bool
     pattern: KKTPattern
     diagonal: Vector
     """Curvature of the objective in w that is not part of `hessian`."""
@@ -124,7 +146,6 @@ class SlackForm:
         self._template[fixed] = np.clip(0.5 * (lb[fixed] + ub[fixed]), lb[fixed], ub[fixed])
         self.x_lower, self.x_upper = lb[self.free], ub[self.free]
         self.bounded = bool(np.isfinite(self.x_lower).any() or np.isfinite(self.x_upper).any())
-        self._all_free = self.fixed.size == 0
 
     def _split_rows(self) -> None:
         ev = self.evaluator
@@ -137,7 +158,7 @@ class SlackForm:
         equal = is_narrow(self.cl, self.cu)
         self.tail_rows: IndexVector = np.flatnonzero(~equal)
         self.tail_signs = np.full(self.tail_rows.size, -1.0)
-        self.tail_unique = True
+        self.tail_bounds = self.cl[self.tail_rows], self.cu[self.tail_rows]
         self._target = np.zeros(self.m)
         self._target[equal] = 0.5 * (self.cl[equal] + self.cu[equal])
         self.nw = self.nx + self.tail_rows.size
@@ -148,19 +169,9 @@ class SlackForm:
         column[self.free] = np.arange(self.nx)
         row = np.full(self.evaluator.m, -1, dtype=np.int64)
         row[self.active] = np.arange(self.m)
-        indptr, indices = problem.jacobian_structure()
-        rows = np.repeat(row, np.diff(indptr))
-        columns = column[indices]
-        self._jacobian_keep: IndexVector = np.flatnonzero((rows >= 0) & (columns >= 0))
-        jr, jc = rows[self._jacobian_keep], columns[self._jacobian_keep]
-        self.exact_hessian = self.evaluator.problem.capabilities.second != "none"
-        if self.exact_hessian:
-            indptr, indices = problem.hessian_structure()
-            rows, columns = np.repeat(column, np.diff(indptr)), column[indices]
-            self._hessian_keep = np.flatnonzero((rows >= 0) & (columns >= 0))
-            hr, hc = rows[self._hessian_keep], columns[self._hessian_keep]
-        else:
-            hr, hc = (a.astype(np.int64) for a in np.tril_indices(self.nx))
+        jr, jc = self.jacobian_coordinates(row, column)
+        self.exact_hessian = problem.capabilities.second != "none"
+        hr, hc = self.hessian_coordinates(column)
         self.pattern = KKTPattern(self.nx, self.m, hr, hc, jr, jc)
         self.dense = self.pattern.order <= DENSE_LIMIT
         if not self.dense:
@@ -171,6 +182,23 @@ class SlackForm:
             from .quasi_newton import DampedBFGS
 
             self._curvature = DampedBFGS(self.nx)
+
+    def jacobian_coordinates(self, row: IndexVector, column: IndexVector) -> tuple[IndexVector, IndexVector]:
+        """Rows and columns of the Jacobian's values, given the new numbers of the old ones (-1: left out)."""
+        indptr, indices = self.evaluator.jacobian_structure()
+        rows, columns = np.repeat(row, np.diff(indptr)), column[indices]
+        self._jacobian_keep: IndexVector = np.flatnonzero((rows >= 0) & (columns >= 0))
+        return rows[self._jacobian_keep], columns[self._jacobian_keep]
+
+    def hessian_coordinates(self, column: IndexVector) -> tuple[IndexVector, IndexVector]:
+        """Rows and columns of the values of the Hessian's lower triangle, likewise."""
+        if not self.exact_hessian:
+            rows, columns = np.tril_indices(self.nx)
+            return rows.astype(np.int64), columns.astype(np.int64)
+        indptr, indices = self.evaluator.hessian_structure()
+        rows, columns = np.repeat(column, np.diff(indptr)), column[indices]
+        self._hessian_keep: IndexVector = np.flatnonzero((rows >= 0) & (columns >= 0))
+        return rows[self._hessian_keep], columns[self._hessian_keep]
 
     def _apply_scaling(self, relaxation: float) -> None:
         rows, scale = self.tail_rows, self.scaling.constraints
@@ -184,7 +212,6 @@ class SlackForm:
         self.lower = np.concatenate([self.x_lower, scale[rows] * sl])
         self.upper = np.concatenate([self.x_upper, scale[rows] * su])
         self._jacobian_scale = scale[self.pattern.jacobian_rows]
-        self._unscaled = bool((scale == 1.0).all()) if self.m else True
 
     def _start_variables(self) -> Vector:
         return np.array(self.evaluator.x0[self.free])
@@ -216,27 +243,18 @@ class SlackForm:
     def full(self, w: Vector) -> Vector:
         """The original x, shape (n,), inside its bounds."""
         x = self._template.copy()
-        v = w[: self.nx]
-        if self.bounded:
-            v = np.minimum(np.maximum(v, self.x_lower), self.x_upper)
-        if self._all_free:
-            x[:] = v
-        else:
-            x[self.free] = v
+        place_variables(w, self.x_lower, self.x_upper, self.free, x)
         return x
 
     def evaluate(self, w: Vector) -> Point:
         """Objective and constraints at w, scaled."""
-        x = self.full(w)
+        x, c = self.full(w), np.empty(self.m)
         f = self.scaling.objective * float(self.evaluator.objective(x))
-        if self.m == 0:
-            return Point(w, x, f, np.zeros(0))
-        c = self.evaluator.constraints(x)
-        if not self._all_rows:
-            c = c[self.active]
-        with np.errstate(all="ignore"):
-            c = self.scaling.constraints * c - self._scaled_target
-            c[self.tail_rows] -= w[self.nx :]
+        if self.m:
+            values, scale = self.evaluator.constraints(x), self.scaling.constraints
+            equation_residuals(
+                values, self.active, scale, self._scaled_target, self.tail_rows, w[self.nx :], c
+            )
         return Point(w, x, f, c)
 
     def differentiate(self, point: Point) -> bool:
@@ -244,31 +262,28 @@ class SlackForm:
         if point.g is not None:
             return True
         g = np.zeros(self.nw)
-        gradient = self.evaluator.gradient(point.x)
-        g[: self.nx] = gradient if self._all_free else gradient[self.free]
-        if self.scaling.objective != 1.0:
-            g *= self.scaling.objective
-        if not np.isfinite(g).all():
+        if not gather_scaled(self.evaluator.gradient(point.x), self.free, self.scaling.objective, g):
             return False
-        if self.m:
-            values = self.evaluator.jacobian_values(point.x)[self._jacobian_keep]
-            if not self._unscaled:
-                values *= self._jacobian_scale
-            if not np.isfinite(values).all():
-                return False
-            point.jacobian_values = values
-            point.J = self.jacobian_matrix(values)
-        else:
-            point.jacobian_values = np.zeros(0)
-            point.J = np.zeros((0, self.nx))
+        if not self.differentiate_rows(point):
+            return False
         point.g = g
+        return True
+
+    def differentiate_rows(self, point: Point) -> bool:
+        """Fill in the Jacobian; False where it is not finite."""
+        values = np.empty(self._jacobian_keep.size)
+        if values.size:
+            unscaled = self.evaluator.jacobian_values(point.x)
+            if not gather_weighted(unscaled, self._jacobian_keep, self._jacobian_scale, values):
+                return False
+        point.jacobian_values, point.J = values, self.jacobian_matrix(values)
         return True
 
     def jacobian_matrix(self, values: Vector) -> Any:
         """The Jacobian with respect to x of these values, dense or CSR."""
         if self.dense:
             J = np.zeros((self.m, self.nx))
-            J[self.pattern.jacobian_rows, self.pattern.jacobian_columns] = values
+            fill_matrix(self.pattern.jacobian_rows, self.pattern.jacobian_columns, values, J)
             return J
         from scipy.sparse import csr_array
 

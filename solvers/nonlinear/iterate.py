@@ -2,111 +2,103 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
 from ...problems.nlp import Vector
-from .form import Form, Point
+from .barrier_kernels import barrier_hessian, measure_gaps, optimality_parts
+from .form import Form, Gaps, Point
+from .newton_kernels import add_at
 
 SMALLEST_GAP = 2e-16
 """Distance to a bound, relative to max(1, |bound|), below which rounding makes distances meaningless."""
 
 
 class Bounds:
-    """Index sets and floors of the bounds of w, computed once.
+    """Bounds of w and what is known of them for good.
 
     A bound that is absent is infinite: its gap is infinite and its multiplier zero, so that all formulas hold
-    without index sets; only logarithms need these.
+    without index sets.
     """
 
     def __init__(self, lower: Vector, upper: Vector) -> None:
         self.lower, self.upper = lower, upper
-        has_lower, has_upper = np.isfinite(lower), np.isfinite(upper)
-        self.has_lower, self.has_upper = np.flatnonzero(has_lower), np.flatnonzero(has_upper)
-        self.count = int(self.has_lower.size + self.has_upper.size)
-        self.floor_lower = SMALLEST_GAP * np.maximum(1.0, np.where(has_lower, np.abs(lower), 1.0))
-        self.floor_upper = SMALLEST_GAP * np.maximum(1.0, np.where(has_upper, np.abs(upper), 1.0))
-        one_sided = has_lower.astype(np.float64) - has_upper.astype(np.float64)
-        self.one_sided = one_sided
-        self.present_lower, self.present_upper = has_lower.astype(np.float64), has_upper.astype(np.float64)
+        self.present_lower = np.isfinite(lower).astype(np.float64)
+        self.present_upper = np.isfinite(upper).astype(np.float64)
+        self.count = int(self.present_lower.sum() + self.present_upper.sum())
 
-    def gaps(self, w: Vector) -> tuple[Vector, Vector]:
-        """Distances to the lower and the upper bounds, positive."""
-        return np.maximum(w - self.lower, self.floor_lower), np.maximum(self.upper - w, self.floor_upper)
+    def gaps(self, point: Point) -> Gaps:
+        """Distances of a point to its bounds, measured once."""
+        gaps = point.gaps
+        if gaps is None:
+            below, above = np.empty_like(point.w), np.empty_like(point.w)
+            sums = measure_gaps(point.w, self.lower, self.upper, SMALLEST_GAP, below, above)
+            gaps = point.gaps = Gaps(below, above, *sums)
+        return gaps
 
 
-@dataclass(eq=False)
 class Iterate:
     """A point with multipliers: y of C(w) = 0, zl and zu (nonnegative) of the bounds of w.
 
-    Everything derived is computed when first asked for. Needs a differentiated point.
+    Attributes
+    ----------
+    point : Point
+        Differentiated.
+    gaps : Gaps
+        Distances to the bounds.
+    lagrangian_gradient : ndarray
+        Gradient of f + y'C with respect to w.
+    stationarity : float
+        Maximum norm of the gradient of the Lagrangian with the bounds' multipliers.
+    infeasibility : float
+        Maximum norm of C(w).
     """
 
-    form: Form
-    bounds: Bounds
-    point: Point
-    y: Vector
-    zl: Vector
-    zu: Vector
+    __slots__ = (
+        "_products",
+        "_weights",
+        "bounds",
+        "form",
+        "gaps",
+        "infeasibility",
+        "lagrangian_gradient",
+        "point",
+        "stationarity",
+        "y",
+        "zl",
+        "zu",
+    )
 
-    @cached_property
-    def gaps(self) -> tuple[Vector, Vector]:
-        """Distances to the lower and the upper bounds."""
-        return self.bounds.gaps(self.point.w)
-
-    @cached_property
-    def lagrangian_gradient(self) -> Vector:
-        """Gradient of f + y'C with respect to w."""
-        point = self.point
+    def __init__(self, form: Form, bounds: Bounds, point: Point, y: Vector, zl: Vector, zu: Vector) -> None:
+        self.form, self.bounds, self.point = form, bounds, point
+        self.y, self.zl, self.zu = y, zl, zu
         assert point.g is not None
-        return point.g + transposed_product(self.form, point, self.y)
+        gaps = self.gaps = bounds.gaps(point)
+        gradient = self.lagrangian_gradient = point.g + transposed_product(form, point, y)
+        parts = optimality_parts(gradient, point.c, y, zl, zu, gaps.lower, gaps.upper)
+        self.stationarity, self.infeasibility = parts[:2]
+        self._products = parts[2:4]
+        # s_d and s_c of Waechter & Biegler (2006), equation (6): the mean multiplier in hundreds, at least 1.
+        y_sum, z_sum = parts[4:]
+        mean = (y_sum + z_sum) / max(1, y.size + bounds.count)
+        self._weights = max(100.0, mean) / 100.0, max(100.0, z_sum / max(1, bounds.count)) / 100.0
 
-    @cached_property
+    @property
     def sigma(self) -> Vector:
         """Primal-dual barrier Hessian, a diagonal: zl/(w - l) + zu/(u - w)."""
-        gap_lower, gap_upper = self.gaps
-        return self.zl / gap_lower + self.zu / gap_upper
-
-    @cached_property
-    def stationarity(self) -> float:
-        """Maximum norm of the gradient of the Lagrangian with the bounds' multipliers."""
-        return float(np.abs(self.lagrangian_gradient - self.zl + self.zu).max(initial=0.0))
-
-    @cached_property
-    def infeasibility(self) -> float:
-        """Maximum norm of C(w)."""
-        return float(np.abs(self.point.c).max(initial=0.0))
+        sigma = np.zeros_like(self.zl)
+        if self.bounds.count:
+            barrier_hessian(self.zl, self.zu, self.gaps.lower, self.gaps.upper, sigma)
+        return sigma
 
     def complementarity(self, mu: float) -> float:
         """Largest deviation of a product of gap and multiplier from mu."""
-        bounds = self.bounds
-        if bounds.count == 0:
-            return 0.0
-        gap_lower, gap_upper = self.gaps
-        il, iu = bounds.has_lower, bounds.has_upper
-        low = np.abs(gap_lower[il] * self.zl[il] - mu).max(initial=0.0)
-        high = np.abs(gap_upper[iu] * self.zu[iu] - mu).max(initial=0.0)
-        return float(max(low, high))
-
-    @cached_property
-    def weights(self) -> tuple[float, float]:
-        """Scaling of the dual and of the complementarity error by the mean multiplier, at least 1.
-
-        s_d and s_c of Waechter & Biegler (2006), equation (6).
-        """
-        zs = float(self.zl.sum() + self.zu.sum())
-        ys = float(np.abs(self.y).sum())
-        count, m = self.bounds.count, self.y.size
-        s_d = max(100.0, (ys + zs) / max(1, m + count)) / 100.0
-        s_c = max(100.0, zs / max(1, count)) / 100.0
-        return s_d, s_c
+        least, largest = self._products
+        return float(max(largest - mu, mu - least, 0.0)) if self.bounds.count else 0.0
 
     def error(self, mu: float) -> float:
         """The optimality error E_mu, Waechter & Biegler (2006), equation (5)."""
-        s_d, s_c = self.weights
-        return max(self.stationarity / s_d, self.infeasibility, self.complementarity(mu) / s_c)
+        s_d, s_c = self._weights
+        return float(max(self.stationarity / s_d, self.infeasibility, self.complementarity(mu) / s_c))
 
 
 def transposed_product(form: Form, point: Point, y: Vector) -> Vector:
@@ -120,13 +112,6 @@ def transposed_product(form: Form, point: Point, y: Vector) -> Vector:
 def jacobian_product(form: Form, point: Point, dw: Vector) -> Vector:
     """Jacobian of C with respect to w, times dw."""
     product = np.asarray(point.J @ dw[: form.nx])
-    add_tail(form, product, form.tail_signs * dw[form.nx :])
+    if form.tail_rows.size:
+        add_at(form.tail_rows, form.tail_signs * dw[form.nx :], product)
     return product
-
-
-def add_tail(form: Form, rows: Vector, values: Vector) -> None:
-    """Add one value of each tail variable to its row, in place."""
-    if form.tail_unique:
-        rows[form.tail_rows] += values
-    else:
-        np.add.at(rows, form.tail_rows, values)

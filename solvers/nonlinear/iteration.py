@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import isfinite
 
 import numpy as np
 
 from ...problems.nlp import Vector
-from .barrier import BarrierRule, bound_multiplier_steps, dual_step_limit, primal_step_limit, safeguarded
+from .barrier import BarrierRule, bound_multiplier_steps, dual_step_limit, primal_step_limit, stepped
+from .barrier_kernels import relative_length
 from .form import Form, Point
 from .iterate import Bounds, Iterate
 from .kkt import LinearSolver
@@ -125,7 +127,9 @@ class BarrierIteration:
         self.tiny_steps = self.short_steps = 0
         self.form.set_barrier(mu)
         it = self.iterate
-        self.iterate = Iterate(self.form, self.bounds, self.form.refresh(it.point), it.y, it.zl, it.zu)
+        point = self.form.refresh(it.point)
+        if point is not it.point:
+            self.iterate = Iterate(self.form, self.bounds, point, it.y, it.zl, it.zu)
         for search in self.searches:
             search.reset()
 
@@ -136,7 +140,7 @@ class BarrierIteration:
             return None
         for _ in range(8):
             direction = system.direction(iterate, self.mu)
-            if direction.residual <= 1e-5:
+            if direction.residual <= 1e-5 or (not system.direct and isfinite(direction.residual)):
                 return direction
             if not system.regularise(iterate.sigma, self.mu, least=max(8.0 * system.delta_w, 1e-8)):
                 return None
@@ -144,8 +148,7 @@ class BarrierIteration:
 
     def _tiny_step(self, direction: Direction, limit: float) -> Accepted | None:
         """A step within rounding of w is taken without a search: no function can judge it."""
-        w = self.iterate.point.w
-        relative = float((np.abs(direction.dw) / (1.0 + np.abs(w))).max(initial=0.0))
+        relative = relative_length(direction.dw, self.iterate.point.w)
         if not relative <= TINY_STEP or self.iterate.infeasibility > 1e-4:
             self.tiny_steps = 0
             return None
@@ -178,9 +181,9 @@ class BarrierIteration:
             if alpha > 1.0:
                 d.dzl, d.dzu = bound_multiplier_steps(old, alpha * d.dw, self.mu)
             alpha_dual = dual_step_limit(old, d.dzl, d.dzu, tau)
-            gap_lower, gap_upper = self.bounds.gaps(accepted.point.w)
-            zl = safeguarded(zl + alpha_dual * d.dzl, gap_lower, self.bounds.present_lower, self.mu)
-            zu = safeguarded(zu + alpha_dual * d.dzu, gap_upper, self.bounds.present_upper, self.mu)
+            gaps = self.bounds.gaps(accepted.point)
+            zl = stepped(zl, d.dzl, alpha_dual, gaps.lower, self.mu)
+            zu = stepped(zu, d.dzu, alpha_dual, gaps.upper, self.mu)
         self.form.learn(old.point, accepted.point, y)
         self.iterate = Iterate(self.form, self.bounds, accepted.point, y, zl, zu)
         self.log = IterationLog(

@@ -15,13 +15,16 @@ for the function searched. Without bounds S = I, and M is the function of the pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ...problems.nlp import Vector
 from .barrier import barrier_gradient, barrier_value
+from .form import Point
 from .iterate import Bounds, Iterate, jacobian_product, transposed_product
 from .kkt import KKTPattern
+from .merit_kernels import add_symmetric_product, curved_parts, merit_parts, nearest_gap
 
 EPSILON = float(np.finfo(float).eps)
 
@@ -90,60 +93,66 @@ class Slopes:
 
 def affine_scaling(iterate: Iterate) -> Vector:
     """S: distance of each component to its nearest bound, at most 1."""
-    gap_lower, gap_upper = iterate.gaps
-    return np.minimum(1.0, np.minimum(gap_lower, gap_upper))
+    gaps, scale = iterate.gaps, np.empty_like(iterate.zl)
+    nearest_gap(gaps.lower, gaps.upper, scale)
+    return scale
 
 
 def merit_value(
     bounds: Bounds, iterate: Iterate, mu: float, scale: Vector, eta1: float, eta2: float
 ) -> float:
     """M at an iterate."""
-    c = iterate.point.c
-    scaled = scale * (iterate.lagrangian_gradient + barrier_gradient(iterate, mu))
-    value = barrier_value(bounds, iterate.point, mu) + float(iterate.y @ c)
-    return value + 0.5 * eta1 * float(c @ c) + 0.5 * eta2 * float(scaled @ scaled)
+    gradient = barrier_gradient(iterate, mu, iterate.lagrangian_gradient)
+    product, squares, scaled_squares = merit_parts(iterate.y, iterate.point.c, scale, gradient)
+    penalty = 0.5 * eta1 * squares + 0.5 * eta2 * scaled_squares
+    return barrier_value(bounds, iterate.point, mu) + float(product + penalty)
+
+
+def merit_floor(bounds: Bounds, point: Point, y: Vector, mu: float, eta1: float) -> float:
+    """M without its last term, which takes derivatives and is not negative."""
+    c = point.c
+    return barrier_value(bounds, point, mu) + float((y + 0.5 * eta1 * c) @ c)
 
 
 def merit_gradient(
-    iterate: Iterate, hessian: Vector, mu: float, scale: Vector, eta1: float, eta2: float
+    iterate: Iterate, hessian: Any, mu: float, scale: Vector, eta1: float, eta2: float
 ) -> tuple[Vector, Vector]:
-    """Gradient of M with respect to w and y; ``hessian`` holds the values of H's lower triangle."""
+    """Gradient of M with respect to w and y; ``hessian`` as in `add_hessian_product`."""
     parts = _gradient_parts(iterate, hessian, mu, scale)
     grad_w = parts[0] + eta1 * parts[1] + eta2 * parts[2]
     return grad_w, iterate.point.c + eta2 * parts[3]
 
 
-def merit_slopes(
-    iterate: Iterate, hessian: Vector, mu: float, scale: Vector, dw: Vector, dy: Vector
-) -> Slopes:
+def merit_slopes(iterate: Iterate, hessian: Any, mu: float, scale: Vector, dw: Vector, dy: Vector) -> Slopes:
     """Derivatives of the parts of M along (dw, dy), one Hessian-vector product for all penalty parameters."""
     gradient, feasibility, curved, grad_y = _gradient_parts(iterate, hessian, mu, scale)
     c, scaled = iterate.point.c, scale * gradient
     return Slopes(
-        lagrangian=float(gradient @ dw) + float(c @ dy),
+        lagrangian=float(gradient @ dw + c @ dy),
         feasibility=float(feasibility @ dw),
-        stationarity=float(curved @ dw) + float(grad_y @ dy),
-        residual2=float(scaled @ scaled) + float(c @ c),
+        stationarity=float(curved @ dw + grad_y @ dy),
+        residual2=float(scaled @ scaled + c @ c),
     )
 
 
 def _gradient_parts(
-    iterate: Iterate, hessian: Vector, mu: float, scale: Vector
+    iterate: Iterate, hessian: Any, mu: float, scale: Vector
 ) -> tuple[Vector, Vector, Vector, Vector]:
     """The vectors gL, A'C, (H + Sigma) S^2 gL and A S^2 gL."""
-    form, point = iterate.form, iterate.point
-    gradient = iterate.lagrangian_gradient + barrier_gradient(iterate, mu)
-    v = scale * scale * gradient
-    gap_lower, gap_upper = iterate.gaps
-    curved = (mu / gap_lower**2 + mu / gap_upper**2 + form.diagonal) * v
-    curved[: form.nx] += hessian_product(form.pattern, hessian, v[: form.nx])
+    form, point, gaps = iterate.form, iterate.point, iterate.gaps
+    gradient = barrier_gradient(iterate, mu, iterate.lagrangian_gradient)
+    v, curved = np.empty_like(gradient), np.empty_like(gradient)
+    curved_parts(gradient, scale, gaps.lower, gaps.upper, form.diagonal, mu, v, curved)
+    add_hessian_product(form.pattern, hessian, v, curved)
     return gradient, transposed_product(form, point, point.c), curved, jacobian_product(form, point, v)
 
 
-def hessian_product(pattern: KKTPattern, values: Vector, v: Vector) -> Vector:
-    """The symmetric matrix with this lower triangle, times v."""
-    rows, columns = pattern.hessian_rows, pattern.hessian_columns
-    product: Vector = np.bincount(rows, values * v[columns], minlength=pattern.n).astype(np.float64)
-    strict = np.where(rows == columns, 0.0, values)
-    product += np.bincount(columns, strict * v[rows], minlength=pattern.n)
-    return product
+def add_hessian_product(pattern: KKTPattern, hessian: Any, v: Vector, out: Vector) -> None:
+    """Add the Hessian times the leading part of v to that of out.
+
+    ``hessian`` holds the values of the lower triangle, or is an operator.
+    """
+    if isinstance(hessian, np.ndarray):
+        add_symmetric_product(pattern.hessian_rows, pattern.hessian_columns, hessian, v, out)
+    else:
+        out[: pattern.n] += hessian @ v[: pattern.n]

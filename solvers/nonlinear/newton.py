@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ...problems.nlp import Vector
 from .barrier import barrier_gradient, bound_multiplier_steps
-from .form import Form
-from .iterate import Iterate, add_tail
+from .form import Form, Point
+from .form_kernels import all_finite
+from .iterate import Iterate
 from .kkt import KKTSolver, LinearSolver, kkt_solver
+from .newton_kernels import recovered_step, reduced_diagonals, reduced_right_side
 
 SMALLEST_SIGMA = 1e-14
 """Floor of the diagonal of a tail variable, so that eliminating it stays within double precision."""
@@ -53,32 +56,58 @@ class NewtonSystem:
     ----------
     form : Form
         The problem.
-    linear_solver : {"auto", "dense", "sparse"}
+    linear_solver : {"auto", "dense", "sparse"} or KKTSolver
         See `kkt_solver`.
     rule : RegularisationRule
+
+    Attributes
+    ----------
+    hessian : ndarray or operator
+        The Hessian of the last factorisation: values of its lower triangle, or something with ``@``.
+    direct : bool
+        True where directions are exact up to rounding, so that a large residual tells of a breakdown.
     """
 
-    def __init__(self, form: Form, linear_solver: LinearSolver, rule: RegularisationRule) -> None:
+    direct = True
+
+    def __init__(self, form: Form, linear_solver: LinearSolver | KKTSolver, rule: RegularisationRule) -> None:
         self.form = form
         self.rule = rule
-        self.kkt: KKTSolver = kkt_solver(form.pattern, linear_solver)
+        if isinstance(linear_solver, str):
+            self.kkt: KKTSolver = kkt_solver(form.pattern, linear_solver)
+        else:
+            self.kkt = linear_solver
         self.delta_w = 0.0
         self.delta_c = 0.0
-        self.hessian = np.zeros(0)
+        self.hessian: Any = np.zeros(0)
         self._last_delta_w = 0.0
         self._dependent = form.m - len(set(form.tail_rows.tolist())) > form.nx
-        self._tail_sigma = np.zeros(0)
+        self._primal, self._dual = np.zeros(form.nx), np.zeros(form.m)
+        self._tail_sigma = np.zeros(form.tail_rows.size)
         self.factorisations = 0
 
     def factor(self, iterate: Iterate, mu: float) -> bool:
         """Factorise at an iterate with the regularisation that gives the inertia (n, m, 0)."""
         point = iterate.point
-        assert point.jacobian_values is not None
         self.hessian = hessian = self.form.hessian(point, iterate.y)
-        if not np.isfinite(hessian).all():
+        if isinstance(hessian, np.ndarray) and not all_finite(hessian):
             return False
-        self.kkt.load(hessian, point.jacobian_values)
+        self.load(point, hessian)
         return self.regularise(iterate.sigma, mu)
+
+    def load(self, point: Point, hessian: Any) -> None:
+        """Hand the derivatives at a point to the linear solver."""
+        assert point.jacobian_values is not None
+        self.kkt.load(hessian, point.jacobian_values)
+
+    @property
+    def regularised(self) -> bool:
+        """Whether the length of the last direction says nothing about the distance to a solution."""
+        return self.delta_w > 0.0
+
+    def sharpen(self, iterate: Iterate, mu: float) -> Direction | None:
+        """The direction to a smaller residual, where that is to be had; a direct solver has none."""
+        return None
 
     def regularise(self, sigma: Vector, mu: float, least: float = 0.0) -> bool:
         """Raise delta_w from ``least``, and delta_c for a deficient Jacobian, until the inertia is right."""
@@ -107,36 +136,33 @@ class NewtonSystem:
             self.delta_w *= rule.growth_first if self._last_delta_w == 0.0 else rule.growth
 
     def _factor(self, sigma: Vector) -> tuple[int, int, int]:
-        form, nx = self.form, self.form.nx
+        form = self.form
         self.factorisations += 1
-        sigma = sigma + form.diagonal
-        primal = sigma[:nx] + self.delta_w
-        dual = np.full(form.m, self.delta_c)
-        self._tail_sigma = np.maximum(sigma[nx:] + self.delta_w, SMALLEST_SIGMA)
-        add_tail(form, dual, 1.0 / self._tail_sigma)
-        return self.kkt.factor(primal, dual)
+        reduced_diagonals(
+            sigma,
+            form.diagonal,
+            self.delta_w,
+            self.delta_c,
+            SMALLEST_SIGMA,
+            form.tail_rows,
+            self._primal,
+            self._dual,
+            self._tail_sigma,
+        )
+        return self.kkt.factor(self._primal, self._dual)
 
     def solve(self, gradient: Vector, c: Vector) -> tuple[Vector, Vector, float]:
         """Solve for (dw, dy) with right-hand side -(gradient, c); and the relative residual."""
-        form, nx = self.form, self.form.nx
-        rhs = np.empty(nx + form.m)
-        rhs[:nx] = -gradient[:nx]
-        rows = -c
-        tail_gradient = gradient[nx:]
-        if tail_gradient.size:
-            add_tail(form, rows, form.tail_signs * tail_gradient / self._tail_sigma)
-        rhs[nx:] = rows
-        v, residual = self.kkt.solve(rhs)
-        dy = v[nx:]
-        dw = np.empty(gradient.size)
-        dw[:nx] = v[:nx]
-        if tail_gradient.size:
-            dw[nx:] = -(tail_gradient + form.tail_signs * dy[form.tail_rows]) / self._tail_sigma
-        return dw, dy, residual
+        form = self.form
+        rhs, dw = np.empty(form.nx + form.m), np.empty(gradient.size)
+        reduced_right_side(gradient, c, form.tail_rows, form.tail_signs, self._tail_sigma, rhs)
+        solution, residual = self.kkt.solve(rhs)
+        recovered_step(solution, gradient, form.tail_rows, form.tail_signs, self._tail_sigma, dw)
+        return dw, solution[form.nx :], residual
 
     def direction(self, iterate: Iterate, mu: float, c: Vector | None = None) -> Direction:
         """The Newton direction, with C(w) replaced by ``c`` for a second-order correction."""
-        gradient = iterate.lagrangian_gradient + barrier_gradient(iterate, mu)
+        gradient = barrier_gradient(iterate, mu, iterate.lagrangian_gradient)
         dw, dy, residual = self.solve(gradient, iterate.point.c if c is None else c)
         dzl, dzu = bound_multiplier_steps(iterate, dw, mu)
         return Direction(dw, dy, dzl, dzu, residual)
@@ -148,10 +174,9 @@ class NewtonSystem:
         """
         form, point = self.form, iterate.point
         assert point.g is not None
-        assert point.jacobian_values is not None
         if form.m == 0:
             return np.zeros(0)
-        self.kkt.load(np.zeros(form.pattern.hessian_rows.size), point.jacobian_values)
+        self.load(point, np.zeros(form.pattern.hessian_rows.size))
         done = self.regularise(1.0 - form.diagonal, 1e-11)
         _, y, residual = self.solve(point.g - iterate.zl + iterate.zu, np.zeros(form.m))
         largest = float(np.abs(y).max(initial=0.0))

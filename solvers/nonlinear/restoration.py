@@ -35,7 +35,6 @@ class _Relaxed:
         rows = np.tile(np.arange(self.m), elastic_signs.size // max(self.m, 1))
         self.tail_rows = np.concatenate([base.tail_rows, rows])
         self.tail_signs = np.concatenate([base.tail_signs, elastic_signs])
-        self.tail_unique = False
         self.lower = np.concatenate([base.lower, np.full(elastic_signs.size, elastic_lower)])
         self.upper = np.concatenate([base.upper, np.full(elastic_signs.size, np.inf)])
         self.pattern = base.pattern

@@ -8,7 +8,6 @@ import numpy as np
 
 from ...problems.nlp import Vector
 from .form import SlackForm
-from .iterate import Iterate
 from .iteration import BarrierIteration, Outcome
 from .restoration import ElasticForm, LeastSquaresForm
 from .search import FilterRule, FilterSearch
@@ -143,8 +142,7 @@ class RestorationPhase:
         main, inner = self.main, self.inner.iterate
         k = self.base.nw
         point = self.base.evaluate(inner.point.w[:k])
-        trial = Iterate(self.base, main.bounds, point, np.zeros(self.base.m), inner.zl[:k], inner.zu[:k])
-        return point.finite and search.admits(*search.measure(trial, main.mu))
+        return point.finite and search.admits(*search.measure(point, main.bounds, main.mu))
 
     def hand_back(self) -> bool:
         """Continue the original iteration at the restored point; False where that cannot be evaluated."""

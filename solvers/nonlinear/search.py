@@ -15,8 +15,8 @@ import numpy as np
 from ...problems.nlp import Vector
 from .barrier import barrier_gradient, barrier_value, primal_step_limit
 from .form import Point
-from .iterate import Iterate
-from .merit import EPSILON, MeritRule, affine_scaling, merit_slopes, merit_value
+from .iterate import Bounds, Iterate
+from .merit import EPSILON, MeritRule, Slopes, affine_scaling, merit_floor, merit_slopes, merit_value
 from .newton import Direction, NewtonSystem
 
 
@@ -68,10 +68,14 @@ class ExactMeritSearch:
         self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
     ) -> Accepted | None:
         """See `Search.search`."""
-        rule, form = self.rule, iterate.form
-        scale = affine_scaling(iterate)
-        slopes = merit_slopes(iterate, system.hessian, mu, scale, direction.dw, direction.dy)
-        self.eta2 = slopes.balanced(self.eta2, rule.balance) if form.m else 0.0
+        rule, scale = self.rule, affine_scaling(iterate)
+        slopes = self._slopes(system, iterate, direction, mu, scale)
+        while not slopes.descends(self.eta1, self.eta2):
+            sharper = system.sharpen(iterate, mu)
+            if sharper is None:
+                break
+            direction = sharper
+            slopes = self._slopes(system, iterate, direction, mu, scale)
         while not slopes.descends(self.eta1, self.eta2):
             self.eta1 *= rule.growth**2
             self.eta2 /= rule.growth
@@ -81,20 +85,28 @@ class ExactMeritSearch:
         found = self._backtrack(line, slopes.total(self.eta1, self.eta2), limit)
         if found is None:
             return None
-        if system.delta_w > 0.0 and found[0] == limit == 1.0:
+        if system.regularised and found.alpha == limit == 1.0:
             found = self._expand(line, found)
-        return Accepted(found[1], found[0], direction, "m")
+        return Accepted(found.point, found.alpha, direction, "m")
+
+    def _slopes(
+        self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, scale: Vector
+    ) -> Slopes:
+        """Slopes along the direction, with eta2 in balance with them."""
+        slopes = merit_slopes(iterate, system.hessian, mu, scale, direction.dw, direction.dy)
+        self.eta2 = slopes.balanced(self.eta2, self.rule.balance) if iterate.form.m else 0.0
+        return slopes
 
     def _backtrack(self, line: _MeritLine, slope: float, limit: float) -> _Trial | None:
         """Armijo backtracking with a floor for rounding."""
-        rule, start = self.rule, line.start
-        noise = 10.0 * EPSILON * abs(start)
+        rule = self.rule
+        noise = 10.0 * EPSILON * abs(line.start)
         alpha = limit
         while alpha > rule.smallest_step * limit:
-            trial = line.at(alpha)
-            if trial is not None and (
-                trial[2] <= start + rule.armijo * alpha * slope + noise or -alpha * slope <= noise
-            ):
+            within_rounding = -alpha * slope <= noise
+            wanted = math.inf if within_rounding else line.start + rule.armijo * alpha * slope + noise
+            trial = line.at(alpha, wanted)
+            if trial is not None:
                 return trial
             alpha *= rule.shrink
         return None
@@ -102,17 +114,22 @@ class ExactMeritSearch:
     def _expand(self, line: _MeritLine, found: _Trial) -> _Trial:
         """Double a full step of a regularised system while that pays: its length is the regularisation's."""
         longest = primal_step_limit(line.iterate, line.direction.dw, 0.99, self.rule.longest_step)
-        while 2.0 * found[0] <= longest:
-            trial = line.at(2.0 * found[0])
+        while 2.0 * found.alpha <= longest:
             # Less than the decrease per length so far means that the curvature is beginning to count.
-            if trial is None or trial[2] - found[2] > 0.5 * (found[2] - line.start):
+            trial = line.at(2.0 * found.alpha, found.merit + 0.5 * (found.merit - line.start))
+            if trial is None:
                 break
             found = trial
         return found
 
 
-_Trial = tuple[float, Point, float]
-"""Step length, differentiated point, merit function."""
+@dataclass(slots=True)
+class _Trial:
+    """Step length, differentiated point, merit function there."""
+
+    alpha: float
+    point: Point
+    merit: float
 
 
 class _MeritLine:
@@ -121,19 +138,26 @@ class _MeritLine:
     def __init__(
         self, iterate: Iterate, direction: Direction, mu: float, scale: Vector, eta1: float, eta2: float
     ) -> None:
-        self.iterate, self.direction = iterate, direction
+        self.iterate, self.direction, self.eta1, self.mu = iterate, direction, eta1, mu
         self._parameters = mu, scale, eta1, eta2
         self.start = merit_value(iterate.bounds, iterate, *self._parameters)
 
-    def at(self, alpha: float) -> _Trial | None:
-        """The trial of this length; None where functions or derivatives are not finite."""
+    def at(self, alpha: float, wanted: float) -> _Trial | None:
+        """The trial of this length; None where M is above ``wanted``, or something is not finite.
+
+        A trial that is refused for its function values alone costs no derivatives.
+        """
         origin, d = self.iterate, self.direction
         point = trial_point(origin, d.dw, alpha)
-        if point is None or not origin.form.differentiate(point):
+        if point is None:
             return None
-        trial = Iterate(origin.form, origin.bounds, point, origin.y + alpha * d.dy, origin.zl, origin.zu)
+        y = origin.y + alpha * d.dy
+        floor = merit_floor(origin.bounds, point, y, self.mu, self.eta1)
+        if not floor <= wanted or not origin.form.differentiate(point):
+            return None
+        trial = Iterate(origin.form, origin.bounds, point, y, origin.zl, origin.zu)
         value = merit_value(origin.bounds, trial, *self._parameters)
-        return (alpha, point, value) if math.isfinite(value) else None
+        return _Trial(alpha, point, value) if value <= wanted and math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -186,21 +210,21 @@ class FilterSearch:
             return False
         return all(theta < t or phi < p for t, p in self.entries)
 
-    def measure(self, iterate: Iterate, mu: float) -> tuple[float, float]:
+    def measure(self, point: Point, bounds: Bounds, mu: float) -> tuple[float, float]:
         """Violation and barrier function; the first call fixes the thresholds of violation."""
-        theta = float(np.abs(iterate.point.c).sum())
+        theta = float(np.abs(point.c).sum())
         if self._theta_max == math.inf:
             self._theta_max = self.rule.theta_max_factor * max(1.0, theta)
             self._theta_min = self.rule.theta_min_factor * max(1.0, theta)
-        return theta, barrier_value(iterate.bounds, iterate.point, mu)
+        return theta, barrier_value(bounds, point, mu)
 
     def search(
         self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
     ) -> Accepted | None:
         """See `Search.search`."""
-        theta, phi = self.measure(iterate, mu)
+        theta, phi = self.measure(iterate.point, iterate.bounds, mu)
         assert iterate.point.g is not None
-        slope = float((iterate.point.g + barrier_gradient(iterate, mu)) @ direction.dw)
+        slope = float(barrier_gradient(iterate, mu, iterate.point.g) @ direction.dw)
         judge = _Judge(self, theta, phi, slope)
         alpha = limit
         smallest = judge.smallest_step()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ....problems.nlp import Vector
+from .refinement_kernels import residual
 
 TARGET = 1e-14
 """Relative residual below which a correction is not worth its solve."""
@@ -38,18 +39,15 @@ def refine(
     residual : float
         ``||rhs - K v|| / (||rhs|| + ||v||)`` in the maximum norm, infinite for a solution that is not finite.
     """
-    size = float(np.abs(rhs).max(initial=0.0))
-    if size == 0.0:
-        return np.zeros_like(rhs), 0.0
     v = backsolve(rhs)
-    r = rhs - multiply(v)
-    error = _relative(r, v, size)
+    r = np.empty_like(rhs)
+    error = residual(rhs, multiply(v), v, r)
     for _ in range(max_steps):
         if error <= TARGET or not math.isfinite(error):
             break
         corrected = v + backsolve(r)
-        r_corrected = rhs - multiply(corrected)
-        error_corrected = _relative(r_corrected, corrected, size)
+        r_corrected = np.empty_like(r)
+        error_corrected = residual(rhs, multiply(corrected), corrected, r_corrected)
         if not error_corrected < error:
             break
         slow = error_corrected > 0.5 * error
@@ -57,8 +55,3 @@ def refine(
         if slow:
             break
     return v, error
-
-
-def _relative(r: Vector, v: Vector, size: float) -> float:
-    value = float(np.abs(r).max()) / (size + float(np.abs(v).max()))
-    return value if math.isfinite(value) else math.inf
