@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,9 @@ from .inputs import matrix, right_hand_sides, rng_of, vector, whole
 from .least_norm import least_norm
 from .operators import SRTT, CountSketch, Gaussian, Rademacher, Sketch, SparseSign, SparseStack
 from .operators.protocol import worker_count
+from .products import dtype_of
 from .refinement import DivergenceError, Momentum, Progress, fossils, iterative_sketching, spir
+from .scaling import Scaling
 from .sketch_size import choose, expected_iterations, pays
 from .sketched_factor import SketchedFactor, factorise
 from .systems import LeastSquaresSystem
@@ -34,6 +36,8 @@ SKETCHES: dict[str, type[Sketch]] = {
 
 # A backward error below this many roundoffs counts as that of a stable method; QR's are 1 to 100.
 _STABLE = 1000.0
+# Methods that claim it, and hand over to a deterministic one where they miss it.
+_STABLE_METHODS = ("fossils", "spir")
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,21 @@ class LeastSquaresResult:
     x : ndarray, shape (n,) or (n, p)
         The solution.
     success : bool
-        True where the backward error is that of a stable method, or below ``rtol``.
+        True where the backward error is that of a stable method (1000 unit roundoffs), or below ``rtol``.
     residual_norm : float or ndarray of shape (p,)
         ||W^(1/2) (b - A x)||, recomputed from A.
     backward_error : float or ndarray of shape (p,)
         Size, relative to ||A||_F, of the change of A that makes x an exact solution: an estimate by
-        `backward_error.karlson_walden` where a factor of A or of its sketch is at hand, else a bound.
+        `backward_error.karlson_walden` where a factor of A or of its sketch is at hand, else a bound. With
+        weights and damping, of the equivalent system [W^(1/2) A; damp I] x = [W^(1/2) b; 0] (for a wide A, of
+        the one in the unknowns x and z, [W^(1/2) A, damp I] with its solution of least norm).
     rank : int or None
         Numerical rank; None where the method does not see it.
     condition : float or None
         Estimated condition number; of A with its columns scaled to equal norm where it comes from a sketch.
     method : str
         What solved the system: "fossils", "spir", "iterative-sketching", "sketch-and-solve", or "lu", "qr",
-        "gelsy", "splu", "lsmr".
+        "gelsy", "splu", "lsmr". "sketch-and-solve" also where "iterative-sketching" diverged.
     fallback : str or None
         Why a deterministic method, or another than the one asked for, was used.
     iterations : int
@@ -105,19 +111,21 @@ def lstsq(
     b : array_like, shape (m,) or (m, p)
         Right-hand sides.
     method : {"auto", "fossils", "spir", "iterative-sketching", "sketch-and-solve", "direct"}
-        "auto" sketches where that is faster, and uses "direct" elsewhere: for small, square or nearly square
-        systems. "fossils" and "spir" are backward stable; "iterative-sketching" is forward stable;
-        "sketch-and-solve" is a crude solution from a single look at A; "direct" is LU, QR or the complete
-        orthogonal decomposition for dense A, sparse LU or LSMR for others.
+        "auto" is "spir" where that is faster than "direct", which it uses elsewhere: for small, square or
+        nearly square systems. "fossils" and "spir" are backward stable, and hand over to "direct" where they
+        are not; "iterative-sketching" is forward stable; "sketch-and-solve" is a crude solution from a single
+        look at A; these two do not hand over. "direct" is LU, QR or the complete orthogonal decomposition for
+        dense and small A, sparse LU or LSMR for others.
     rtol : float, optional
         Relative accuracy of A x that is enough. By default the accuracy of a backward-stable method, which
-        takes about twice the time of rtol=1e-8.
+        takes about twice the time of rtol=1e-8. For a wide A, of x.
     damp : float
         Square root of the ridge parameter.
     weights : array_like, shape (m,), optional
-        Nonnegative weights of the rows.
+        Nonnegative weights of the rows; A is copied for them by "direct", and where a wide A is damped.
     x0 : array_like, shape (n,) or (n, p), optional
-        A start; used instead of the sketch-and-solve solution where its residual is smaller.
+        A start; used instead of the sketch-and-solve solution where its residual is smaller. "direct" and
+        wide systems have no use for one.
     sketch : {"sparse-sign", "sparse-stack", "countsketch", "srtt", "gaussian", "rademacher"}
         Kind of sketch.
     sketch_size : int, optional
@@ -139,7 +147,7 @@ def lstsq(
     ------
     ValueError, TypeError
         Non-finite or non-real entries, empty A, shapes that do not fit, unknown method or sketch, a sketch
-        size below n, negative weights, damping or tolerance.
+        size that is not above n, negative weights, damping or tolerance, an operator without adjoint.
 
     References
     ----------
@@ -149,12 +157,19 @@ def lstsq(
     A = matrix(A)
     b = right_hand_sides(b, A.shape[0])
     options = _options(A, b, method, rtol, damp, weights, x0, sketch, sketch_size, maxiter, rng, workers)
-    method, reason = _plan(A, options)
-    if method == "direct":
-        return _direct(A, b, options, reason)
-    if A.shape[0] < A.shape[1]:
-        return _wide(A, b, options, method)
-    return _tall(A, b, options, method)
+    _check_adjoint(A)
+    A, b, options = _without_zero_weights(A, b, options)
+    scaling = Scaling.of(A, b, options.damp, options.weights)
+    if scaling is None:
+        return _solve(A, b, options)
+    A, b = scaling.system(A, b)
+    options = replace(
+        options,
+        damp=scaling.damping(options.damp),
+        weights=scaling.weights(options.weights),
+        x0=scaling.start(options.x0),
+    )
+    return _unscaled(_solve(A, b, options), scaling)
 
 
 @dataclass(frozen=True)
@@ -189,10 +204,10 @@ def _options(
     m, n = A.shape
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; one of {', '.join(METHODS)} is wanted")
-    if sketch not in SKETCHES:
+    if not isinstance(sketch, str) or sketch not in SKETCHES:
         raise ValueError(f"sketch is {sketch!r}; one of {', '.join(SKETCHES)} is wanted")
-    if sketch_size is not None and whole(sketch_size, "sketch_size") < min(m, n):
-        raise ValueError(f"sketch_size is {sketch_size}; A has rank up to {min(m, n)}, and less loses it")
+    if sketch_size is not None and whole(sketch_size, "sketch_size") <= min(m, n):
+        raise ValueError(f"sketch_size is {sketch_size}; more than {min(m, n)}, the rank of A, is wanted")
     checked = None if weights is None else vector(weights, m, "weights")
     if checked is not None and checked.min() < 0.0:
         raise ValueError(f"weights has a negative entry, {checked.min():g}")
@@ -215,6 +230,26 @@ def _options(
     )
 
 
+def _check_adjoint(A: Any) -> None:
+    if not isinstance(A, LinearOperator):
+        return
+    try:
+        A.rmatvec(np.zeros(A.shape[0]))
+    except NotImplementedError:
+        raise TypeError("A is a LinearOperator without rmatvec; one with it is wanted") from None
+
+
+def _without_zero_weights(A: Any, b: np.ndarray, options: _Options) -> tuple[Any, np.ndarray, _Options]:
+    """Without rows that do not count, where they would make those of a wide A look dependent."""
+    weights = options.weights
+    if weights is None or A.shape[0] >= A.shape[1] or isinstance(A, LinearOperator):
+        return A, b, options
+    kept = weights > 0.0
+    if np.all(kept) or not np.any(kept):
+        return A, b, options
+    return A[kept], b[kept], replace(options, weights=weights[kept])
+
+
 def _nonnegative(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
         raise TypeError(f"{name} is {value!r}; a number is wanted")
@@ -230,36 +265,47 @@ def _plan(A: Any, options: _Options) -> tuple[str, str | None]:
         return "direct", None
     if options.method == "auto":
         why = pays(A, options.sketch_size)
-        return ("fossils", None) if why is None else ("direct", why)
+        return ("spir", None) if why is None else ("direct", why)
     size = options.sketch_size or choose(A)
     if size >= long:
         return "direct", f"a sketch of {size} rows is no smaller than the {long} x {short} matrix"
     return options.method, None
 
 
+def _solve(A: Any, b: np.ndarray, options: _Options) -> LeastSquaresResult:
+    method, reason = _plan(A, options)
+    if method == "direct":
+        return _direct(A, b, options, reason)
+    if A.shape[0] < A.shape[1]:
+        return _wide(A, b, options, method)
+    return _tall(A, b, options, method)
+
+
 def _tall(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquaresResult:
     system = LeastSquaresSystem(A, options.weights, options.damp, options.workers)
-    b = np.asfortranarray(b, dtype=system.dtype)
+    columns = np.asfortranarray(b, dtype=system.dtype)
     d = options.sketch_size or choose(A)
     S = options.sketch.sample(options.rng, d, A.shape[0])
-    factor = factorise(system.sketch(S), system.sketch_right_hand_side(S, b), options.damp, system.eps)
-    x = _start(system, b, factor, options.x0)
-    x, progress, method, reason = _iterate(system, b, factor, x, d, method, options)
-    gradient, residual = system.gradient(x, b)
-    errors = _backward_errors(factor, x, gradient, residual)
-    # The other methods do not claim backward stability.
-    if method in ("fossils", "spir") and not _stable(errors, system, options.rtol):
-        direct = _direct(A, b, options, f"{method} reached a backward error of {np.max(errors):.1e} only")
-        if np.max(direct.backward_error) < np.max(errors):
+    factor = factorise(system.sketch(S), system.sketch_right_hand_side(S, columns), options.damp, system.eps)
+    x = _start(system, columns, factor, options.x0)
+    x, progress, used, reason = _iterate(system, columns, factor, x, d, method, options)
+    gradient, residual = system.gradient(x, columns)
+    augmented = np.hypot(residual, options.damp * np.linalg.norm(x, axis=0))
+    errors = karlson_walden(factor, x, gradient, augmented)
+    success = _stable(errors, system.eps, options.rtol)
+    if not success and method in _STABLE_METHODS:
+        why = f"{used} reached a backward error of {np.max(errors):.1e} only"
+        direct = _direct(A, b, options, why if reason is None else f"{reason}; {why}")
+        if not np.max(direct.backward_error) >= np.max(errors):  # errors may be NaN
             return direct
     return LeastSquaresResult(
         x,
-        _stable(errors, system, options.rtol),
-        residual,
+        success,
+        _plain(residual),
         errors,
         factor.rank,
         factor.condition,
-        method,
+        used,
         reason,
         progress.iterations,
         system.passes,
@@ -274,9 +320,12 @@ def _start(
     guess = factor.apply(factor.guess)
     if x0 is None:
         return guess
-    warm = x0.astype(system.dtype)
-    better = np.all(system.gradient(warm, b)[1] < system.gradient(guess, b)[1])
-    return warm if better else guess
+    warm = np.asfortranarray(x0, dtype=system.dtype)
+
+    def objective(x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.hypot(system.gradient(x, b)[1], system.damp * np.linalg.norm(x, axis=0)))
+
+    return warm if np.all(objective(warm) < objective(guess)) else guess
 
 
 def _iterate(
@@ -288,7 +337,9 @@ def _iterate(
     method: str,
     options: _Options,
 ) -> tuple[np.ndarray, Progress, str, str | None]:
-    """Run the method; conjugate gradients, which need no bound on the distortion, where momentum diverges."""
+    """Run the method. Where it diverges, conjugate gradients, which need no bound on the distortion, follow
+    FOSSILS; the others give back their start.
+    """
     if method == "sketch-and-solve" or factor.rank == 0:
         return x, Progress(), method, None
     maxiter = options.maxiter or 4 * expected_iterations(factor.rank, d, system.eps)
@@ -300,29 +351,30 @@ def _iterate(
         if method == "iterative-sketching":
             return *iterative_sketching(system, b, factor, x, momentum, options.rtol, maxiter), method, None
     except DivergenceError as error:
-        reason = f"{method}: {error}; the sketch of {d} rows is a poor one"
-    return *spir(system, b, factor, x, options.rtol, maxiter), "spir", reason
+        reason = _poor(method, error, d)
+        if method == "iterative-sketching":
+            return x, Progress(), "sketch-and-solve", reason
+    try:
+        return *spir(system, b, factor, x, options.rtol, maxiter), "spir", reason
+    except DivergenceError as error:
+        return x, Progress(), "sketch-and-solve", _poor("spir", error, d)
 
 
-def _backward_errors(factor: SketchedFactor, x: np.ndarray, gradient: np.ndarray, residual: Any) -> Any:
-    if x.ndim == 1:
-        return karlson_walden(factor, x, gradient, float(residual))
-    return np.array(
-        [karlson_walden(factor, x[:, k], gradient[:, k], float(residual[k])) for k in range(x.shape[1])]
-    )
+def _poor(method: str, error: DivergenceError, d: int) -> str:
+    return f"{method}: {error}; the sketch of {d} rows is a poor one"
 
 
-def _stable(errors: Any, system: LeastSquaresSystem, rtol: float) -> bool:
-    return bool(np.max(errors) <= max(_STABLE * system.eps, rtol))
+def _stable(errors: Any, eps: float, rtol: float) -> bool:
+    return bool(np.max(errors) <= max(_STABLE * eps, rtol))
 
 
 def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquaresResult:
     """Least norm through the factor of a sketch of A'."""
-    if options.weights is not None and options.damp:
-        roots = np.sqrt(options.weights)
-        A, b = _scaled(A, roots), b * (roots if b.ndim == 1 else roots[:, None])
-    system = LeastSquaresSystem(A.T, None, options.damp, options.workers)
-    b = np.asfortranarray(b, dtype=system.dtype)
+    roots = None if options.weights is None else np.sqrt(options.weights)
+    # Without damping A x = b can be had, and weights do not matter.
+    matrix, right = (A, b) if roots is None or not options.damp else (_scaled(A, roots), _rows(b, roots))
+    system = LeastSquaresSystem(matrix.T, None, options.damp, options.workers)
+    right = np.asfortranarray(right, dtype=system.dtype)
     d = options.sketch_size or choose(A)
     S = options.sketch.sample(options.rng, d, A.shape[1])
     nothing = np.zeros((d, *b.shape[1:]), dtype=system.dtype)
@@ -330,16 +382,23 @@ def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquares
     if factor.right is not None:
         return _direct(A, b, options, f"the rows are dependent: rank {factor.rank} of {A.shape[0]}")
     maxiter = options.maxiter or 4 * expected_iterations(factor.rank, d, system.eps)
-    x, residual, error, progress = least_norm(
-        system, A, b, factor, Momentum.of(factor.rank, d), method, options.rtol, maxiter
-    )
-    if not _stable(error, system, options.rtol):
+    momentum = Momentum.of(factor.rank, d)
+    try:
+        x, residual, error, progress = least_norm(
+            system, matrix, right, factor, momentum, method, options.rtol, maxiter
+        )
+    except DivergenceError as failure:
+        return _direct(A, b, options, _poor(method, failure, d))
+    success = _stable(error, system.eps, options.rtol)
+    if not success and method in _STABLE_METHODS:
         return _direct(A, b, options, f"{method} reached a backward error of {np.max(error):.1e} only")
+    if roots is not None and matrix is A:
+        residual = np.linalg.norm(_rows(b - A @ x, roots), axis=0)
     return LeastSquaresResult(
         x,
-        True,
-        residual,
-        error,
+        success,
+        _plain(residual),
+        _plain(error),
         factor.rank,
         factor.condition,
         method,
@@ -351,24 +410,14 @@ def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquares
 
 
 def _direct(A: Any, b: np.ndarray, options: _Options, reason: str | None) -> LeastSquaresResult:
-    n = A.shape[1]
-    weights, damp = options.weights, options.damp
-    if weights is not None:
-        roots = np.sqrt(weights)
-        A, b = _scaled(A, roots), b * (roots if b.ndim == 1 else roots[:, None])
-    if isinstance(A, np.ndarray) or _small(A):
-        A = A if isinstance(A, np.ndarray) else A.toarray()
-        if damp:
-            A = np.vstack([A, damp * np.eye(n, dtype=A.dtype)])
-            b = np.concatenate([b, np.zeros((n, *b.shape[1:]), dtype=b.dtype)])
-        found = deterministic.dense(A, np.asfortranarray(b, dtype=A.dtype))
-    else:
-        found = deterministic.sparse(A, b, damp, options.rtol, options.maxiter)
-    eps = float(np.finfo(A.dtype).eps) / 2 if A.dtype == np.float32 else float(np.finfo(np.float64).eps) / 2
-    success = bool(np.max(found.backward_error) <= max(_STABLE * eps, options.rtol))
+    if options.weights is not None:
+        roots = np.sqrt(options.weights)
+        A, b = _scaled(A, roots), _rows(b, roots)
+    found = deterministic.solve(A, b, options.damp, options.rtol, options.maxiter)
+    eps = float(np.finfo(dtype_of(A)).eps) / 2
     return LeastSquaresResult(
         found.x,
-        success,
+        _stable(found.backward_error, eps, options.rtol),
         found.residual_norm,
         found.backward_error,
         found.rank,
@@ -381,9 +430,15 @@ def _direct(A: Any, b: np.ndarray, options: _Options, reason: str | None) -> Lea
     )
 
 
-def _small(A: Any) -> bool:
-    """Sparse matrices that LAPACK solves in milliseconds."""
-    return sp.issparse(A) and A.shape[0] != A.shape[1] and A.shape[0] * A.shape[1] * min(A.shape) <= 10**8
+def _unscaled(result: LeastSquaresResult, scaling: Scaling) -> LeastSquaresResult:
+    """The result for the problem given; not a success where the solution is out of range."""
+    x = scaling.solution(result.x)
+    return replace(
+        result,
+        x=x,
+        success=result.success and bool(np.all(np.isfinite(x))),
+        residual_norm=_plain(scaling.residual_norm(result.residual_norm)),
+    )
 
 
 def _scaled(A: Any, factors: np.ndarray) -> Any:
@@ -394,4 +449,12 @@ def _scaled(A: Any, factors: np.ndarray) -> Any:
         return aslinearoperator(sp.diags_array(factors)) @ A
     if sp.issparse(A):
         return (sp.diags_array(factors.astype(A.dtype)) @ A).asformat(A.format)
-    return A * factors[:, None].astype(A.dtype)
+    return _rows(A, factors.astype(A.dtype))
+
+
+def _rows(b: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    return np.asarray(b * (factors if b.ndim == 1 else factors[:, None]))
+
+
+def _plain(values: Any) -> Any:
+    return float(values) if np.ndim(values) == 0 else values

@@ -7,6 +7,7 @@ are distances of A x, and for a good sketch the eigenvalues of P'A'AP lie in [1/
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,10 +34,9 @@ class DivergenceError(ArithmeticError):
 
 @dataclass
 class Progress:
-    """What an iteration has done: steps, and whether each of its loops met the stopping rule."""
+    """What an iteration has done."""
 
     iterations: int = 0
-    converged: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _refined(
     for number in range(_PASSES):
         gradient, residual = system.gradient(x, b)
         c = factor.apply_adjoint(gradient)
-        rule = StoppingRule(system, factor, x, residual, rtol, single=number == 0)
+        rule = LeastSquaresRule(system, factor, x, residual, rtol, first=number == 0)
         if number > 1 and rule.is_accurate(c):
             break
         x = x + factor.apply(inner(gram, c, rule, progress))
@@ -164,13 +164,13 @@ def iterative_sketching(
         gradient, residual = system.gradient(x, b)
         c = factor.apply_adjoint(gradient)
         if rule is None:
-            rule = StoppingRule(system, factor, x, residual, rtol, single=True)
+            rule = LeastSquaresRule(system, factor, x, residual, rtol, first=True)
+        rule.check_growth(c)
         step = momentum.alpha * factor.apply(c) + momentum.beta * (x - previous)
         previous, x = x, x + step
         progress.iterations += 1
         if rule.is_met(c, momentum.alpha * c):
-            return x, progress
-    progress.converged = False
+            break
     return x, progress
 
 
@@ -182,18 +182,18 @@ def heavy_ball(
     for _ in range(maxiter):
         left = c - gram(y)
         step = momentum.alpha * left + momentum.beta * (y - previous)
+        rule.check_growth(step)
         previous, y = y, y + step
         progress.iterations += 1
         if rule.is_met(left, step):
-            return y
-    progress.converged = False
+            break
     return y
 
 
 def conjugate_gradients(
     gram: Operator, c: np.ndarray, rule: StoppingRule, maxiter: int, progress: Progress
 ) -> np.ndarray:
-    """Solve gram(y) = c by conjugate gradients from zero."""
+    """Solve gram(y) = c by conjugate gradients from zero. Their steps may grow for a while: no divergence."""
     y, left, direction = np.zeros_like(c), c, c
     squares = np.sum(left**2, axis=0)
     for _ in range(maxiter):
@@ -206,80 +206,55 @@ def conjugate_gradients(
         progress.iterations += 1
         left = left - length * product
         if rule.is_met(left, step):
-            return y
+            break
         squares, before = np.sum(left**2, axis=0), squares
         with np.errstate(all="ignore"):
             direction = left + np.where(before > 0.0, squares / before, 0.0) * direction
-    progress.converged = False
     return y
 
 
-class StoppingRule:
+class StoppingRule(ABC):
     """When an iteration for y is done, decided for all right-hand sides together.
 
-    Done is: the backward error is that of a stable method; the accuracy asked for is there; steps are below
-    what this pass can resolve (the first pass, where the rest is the next one's); or nothing moves any more.
+    Done is: the answer is accurate; steps are below what this pass can resolve; or nothing moves any more.
 
     Parameters
     ----------
-    system, factor
-        The problem.
-    x : ndarray, shape (n,) or (n, p)
-        The point that the pass starts from.
-    residual : float or ndarray
-        ||b - A x|| there.
-    rtol : float
-        Relative accuracy of A x asked for, or zero.
-    single : bool
-        True for the first pass.
+    rounding : float or ndarray
+        Steps of y that are too small to matter.
     """
 
-    def __init__(
-        self,
-        system: LeastSquaresSystem,
-        factor: SketchedFactor,
-        x: np.ndarray,
-        residual: np.ndarray,
-        rtol: float,
-        *,
-        single: bool,
-    ) -> None:
-        scale = factor.scale if x.ndim == 1 else factor.scale[:, None]
-        size = factor.largest * np.linalg.norm(x / scale, axis=0)
-        self._factor = factor
-        norm = np.linalg.norm(x, axis=0)
-        self._backward = _BACKWARD * system.eps * factor.norm * norm
-        self._forward = rtol * size
-        rounding = system.eps * (_GAMMA * size + _RHO * factor.condition * residual)
-        self._rounding = rounding if single else np.zeros_like(rounding)
-        with np.errstate(all="ignore"):
-            self._omega = np.where(norm > 0.0, residual / norm, 0.0)
+    def __init__(self, rounding: np.ndarray) -> None:
+        self._rounding = rounding
         self._first: np.ndarray | None = None
         self._least, self._waited = np.inf, 0
 
+    @abstractmethod
     def is_accurate(self, left: np.ndarray) -> bool:
-        """True where the rest ``left`` = P'A'(b - A x) is that of an accurate solution.
-
-        The backward error's weight (A'A + w^2 I)^(-1/2) is below both (A'A)^(-1/2) and I/w: of the two bounds
-        that follow from `backward_error.karlson_walden`, the smaller is taken.
-        """
-        in_range = np.linalg.norm(left, axis=0)
-        if not np.any(in_range):
-            return True
-        gradient = np.linalg.norm(self._factor.unapply_adjoint(left), axis=0)
-        with np.errstate(all="ignore"):
-            bound = np.minimum(in_range, np.where(self._omega > 0.0, gradient / self._omega, np.inf))
-        return bool(np.all((bound <= self._backward) | (in_range <= self._forward)))
+        """True where the rest ``left`` = c - P'A'AP y is that of an accurate solution."""
 
     def is_met(self, left: np.ndarray, step: np.ndarray) -> bool:
-        """True where the iteration is done, with this rest before this step."""
-        size = np.linalg.norm(step, axis=0)
-        self._check_growth(size)
-        return self.is_accurate(left) or bool(np.all(size <= self._rounding)) or self._stagnates(size)
+        """True where the iteration is done, with this rest and this step.
 
-    def _check_growth(self, size: np.ndarray) -> None:
+        Raises
+        ------
+        DivergenceError
+            The step is not finite.
+        """
+        size = np.linalg.norm(step, axis=0)
         if not np.all(np.isfinite(size)):
             raise DivergenceError("the iteration is not finite")
+        return self.is_accurate(left) or bool(np.all(size <= self._rounding)) or self._stagnates(size)
+
+    def check_growth(self, step: np.ndarray) -> None:
+        """Stop an iteration whose steps should shrink and grow.
+
+        Raises
+        ------
+        DivergenceError
+            They are ten times the first one.
+        """
+        size = np.linalg.norm(step, axis=0)
         if self._first is None:
             self._first = size
         elif np.any(size > _DIVERGED * self._first):
@@ -292,3 +267,57 @@ class StoppingRule:
         else:
             self._waited += 1
         return self._waited >= _PATIENCE
+
+
+class LeastSquaresRule(StoppingRule):
+    """Accurate is: the backward error is that of a stable method, or the accuracy asked for is there.
+
+    Parameters
+    ----------
+    system, factor
+        The problem.
+    x : ndarray, shape (n,) or (n, p)
+        The point that the pass starts from.
+    residual : float or ndarray
+        ||b - A x|| there.
+    rtol : float
+        Relative accuracy of A x asked for, or zero.
+    first : bool
+        True for the first pass, which need not go below what it can resolve: the rest is the next one's.
+    """
+
+    def __init__(
+        self,
+        system: LeastSquaresSystem,
+        factor: SketchedFactor,
+        x: np.ndarray,
+        residual: np.ndarray,
+        rtol: float,
+        *,
+        first: bool,
+    ) -> None:
+        scale = factor.scale if x.ndim == 1 else factor.scale[:, None]
+        size = factor.largest * np.linalg.norm(x / scale, axis=0)
+        rounding = system.eps * (_GAMMA * size + _RHO * factor.condition * residual)
+        super().__init__(rounding if first else np.zeros_like(rounding))
+        self._factor = factor
+        norm = np.linalg.norm(x, axis=0)
+        self._backward = _BACKWARD * system.eps * factor.norm * norm
+        self._forward = rtol * size
+        augmented = np.hypot(residual, system.damp * norm)
+        with np.errstate(all="ignore"):
+            self._omega = np.where(norm > 0.0, augmented / norm, 0.0)
+
+    def is_accurate(self, left: np.ndarray) -> bool:
+        """True where ``left`` = P'A'(b - A x) is small enough.
+
+        The backward error's weight (A'A + w^2 I)^(-1/2) is below both (A'A)^(-1/2) and I/w: of the two bounds
+        that follow from `backward_error.karlson_walden`, the smaller is taken.
+        """
+        in_range = np.linalg.norm(left, axis=0)
+        if not np.any(in_range):
+            return True
+        gradient = np.linalg.norm(self._factor.unapply_adjoint(left), axis=0)
+        with np.errstate(all="ignore"):
+            bound = np.minimum(in_range, np.where(self._omega > 0.0, gradient / self._omega, np.inf))
+        return bool(np.all((bound <= self._backward) | (in_range <= self._forward)))

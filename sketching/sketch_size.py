@@ -31,7 +31,7 @@ def choose(A: Any) -> int:
     """Number of rows of the sketch of A (of A' where A is wide)."""
     short = min(A.shape)
     best = min(_RATIOS, key=lambda ratio: _cost(A, ratio * short))
-    return best * short
+    return int(best * short)
 
 
 def pays(A: Any, sketch_size: int | None) -> str | None:
@@ -39,7 +39,7 @@ def pays(A: Any, sketch_size: int | None) -> str | None:
     long, short = max(A.shape), min(A.shape)
     shape = f"{A.shape[0]} x {A.shape[1]}"
     if long < _RATIOS[0] * short or long * short**2 <= _TRIFLE:
-        return f"QR is faster at {shape}"
+        return f"{shape} is too small or too square for a sketch to pay"
     d = sketch_size or choose(A)
     if d >= long:
         return f"{shape} is not tall (or wide) enough for a sketch"

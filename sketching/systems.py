@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from .operators.protocol import Sketch, in_threads
+from .products import adjoint_times, times
 
 # Numbers of a matrix that one task works on at least, and the most tasks.
 _GRAIN, _MOST_TASKS = 1 << 18, 16
@@ -90,7 +91,10 @@ class LeastSquaresSystem:
     def sketch(self, S: Sketch) -> np.ndarray:
         """S W^(1/2) A as a new dense array."""
         self.passes += 1
-        return S.apply(self.A, workers=self.workers, row_scale=self._root_weights())
+        sketched = S.apply(self.A, workers=self.workers, row_scale=self._root_weights())
+        if isinstance(self.A, LinearOperator) and not np.all(np.isfinite(sketched)):
+            raise ValueError("the operator A has products that are not finite; finite ones are wanted")
+        return sketched
 
     def sketch_right_hand_side(self, S: Sketch, b: np.ndarray) -> np.ndarray:
         """S W^(1/2) b."""
@@ -103,12 +107,13 @@ class LeastSquaresSystem:
     def _has_kernel(self) -> bool:
         if isinstance(self.A, np.ndarray):
             return bool(self.A.flags.c_contiguous or self.A.flags.f_contiguous)
-        return sp.issparse(self.A) and self.A.format == "csr"
+        return bool(sp.issparse(self.A) and self.A.format == "csr")
 
     def _one_pass(self, x: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
         from .residual_kernels import gradient_of_columns, gradient_of_rows, gradient_of_sparse_rows
 
         A = self.A
+        arrays: tuple[Any, ...]
         if isinstance(A, np.ndarray):
             kernel = gradient_of_rows if A.flags.c_contiguous else gradient_of_columns
             arrays, entries = (A,), A.size
@@ -131,12 +136,13 @@ class LeastSquaresSystem:
         A = self.A
         if isinstance(A, np.ndarray) and x.ndim == 2:
             return self._chunked_products(x, b)
-        residual = b - A @ x
-        squares = np.sum(residual**2 if self.weights is None else self._weighted(residual) * residual, axis=0)
-        residual = self._weighted(residual)
-        if isinstance(A, LinearOperator):
-            return A.rmatvec(residual) if x.ndim == 1 else A.rmatmat(residual), squares
-        return (A.T if self._transposed is None else self._transposed) @ residual, squares
+        operator = isinstance(A, LinearOperator)
+        residual = b - (times(A, x) if operator else A @ x)
+        weighted = self._weighted(residual)
+        squares = np.sum(weighted * residual, axis=0, dtype=np.float64)
+        if operator:
+            return adjoint_times(A, weighted), squares
+        return (A.T if self._transposed is None else self._transposed) @ weighted, squares
 
     def _chunked_products(self, x: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         gradient = np.zeros_like(x)
@@ -153,4 +159,4 @@ class LeastSquaresSystem:
         if self.weights is None:
             return residual
         factors = self.weights[rows]
-        return residual * (factors if residual.ndim == 1 else factors[:, None])
+        return np.asarray(residual * (factors if residual.ndim == 1 else factors[:, None]))

@@ -23,8 +23,8 @@ class Sketch(ABC):
 
     ``S @ A`` sketches a matrix or vector with n rows, ``S.T @ B`` applies the adjoint, ``A @ S.T`` sketches
     from the right. A may be an ndarray of any memory order, a sparse array or (not from the right) a
-    LinearOperator; the result is a dense array (a sketch of a matrix is dense, whatever the matrix was) of A's
-    floating-point type, float64 for an operator.
+    LinearOperator. The result is a dense array (a sketch is dense, whatever the matrix was) of A's
+    floating-point type, of float64 for an operator.
 
     Entries of A are not looked at: NaN and Inf come through.
     """

@@ -53,9 +53,9 @@ class RowSampling(Sketch):
             return cls(n, generator.choice(n, size=d, replace=False), np.full(d, np.sqrt(n / d)))
         weights = vector(probabilities, n, "probabilities").astype(np.float64)
         if weights.min() < 0.0 or weights.max() <= 0.0:
+            lowest, highest = weights.min(), weights.max()
             raise ValueError(
-                f"probabilities lie between {weights.min():g} and {weights.max():g}; nonnegative ones, not all "
-                "of them zero, are wanted"
+                f"probabilities lie in [{lowest:g}, {highest:g}]; nonnegative ones, not all zero, are wanted"
             )
         weights = weights / weights.max()  # the sum could overflow
         weights /= weights.sum()
@@ -63,7 +63,7 @@ class RowSampling(Sketch):
         return cls(n, chosen, 1.0 / np.sqrt(d * weights[chosen]))
 
     def _apply(self, A: np.ndarray, row_scale: np.ndarray | None, workers: int) -> np.ndarray:
-        return A[self.chosen] * self._factors(row_scale, A.dtype)
+        return np.asarray(A[self.chosen] * self._factors(row_scale, A.dtype))
 
     def _apply_sparse(self, A: Any, row_scale: np.ndarray | None, workers: int) -> np.ndarray:
         rows = sp.csr_array(A)[self.chosen].toarray()
