@@ -99,7 +99,7 @@ def quantities(problem: NLP) -> Iterator[tuple[str, float, float, float]]:
     The size of the terms of f and c is |grad f|'|x| and ||J||x||; of derivatives it is taken as 1.
     """
     i, k = np.arange(problem.n), np.arange(problem.m)
-    y = 1.0 + k % 3
+    y = (1 + k % 3).astype(np.float64)
     # The Hessian's lower triangle is enough, and half of a large matrix.
     indptr, column = problem.hessian_structure()
     row = np.repeat(i, np.diff(indptr))
