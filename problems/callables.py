@@ -165,7 +165,8 @@ class CallableProblem(NLP):
         functions = [self._objective] + [b.function for b in self._blocks if b.function is not None]
         first = _worst([function.source(self._base) for function in functions])
         second = _worst([c.source(self._base) for c in self._all_curvatures()])
-        found = Capabilities(first=first, second=second, matrix_free=self._hessp is not None)
+        products = self._hessp is not None
+        found = Capabilities(first=first, second=second, matrix_free=products, hessian_matrix=not products)
         self.metadata.capabilities = found
         return found
 

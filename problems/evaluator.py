@@ -246,6 +246,12 @@ class Evaluator:
             point.hessian_key = key
         return point.hessian
 
+    def gauss_newton_values(self, x: Vector, sigma: float = 1.0) -> Vector:
+        """The same for ``sigma r'r'`` of a least-squares objective, for problems that know theirs."""
+        problem: Any = self.problem
+        size = self.hessian_structure()[1].size
+        return self._vector("hessian", problem.gauss_newton_values, size, self._locate(x), sigma)
+
     def hvp(self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0) -> Vector:
         """Hessian of ``sigma f + y'c`` times v, shape (n,)."""
         multipliers = None if y is None else y.copy()
@@ -433,6 +439,17 @@ class _EvaluatedProblem(NLP):
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
         return _into(out, self._evaluator.hessian_values(x, y, sigma))
+
+    def hvp(
+        self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
+    ) -> Vector:
+        return _into(out, self._evaluator.hvp(x, v, y, sigma))
+
+    def jvp(self, x: Vector, v: Vector, out: Vector | None = None) -> Vector:
+        return _into(out, self._evaluator.jvp(x, v))
+
+    def vjp(self, x: Vector, w: Vector, out: Vector | None = None) -> Vector:
+        return _into(out, self._evaluator.vjp(x, w))
 
 
 def charge(oracle: str) -> None:

@@ -8,7 +8,7 @@ Everywhere in the library the Lagrangian is ``L(x, y, z) = f(x) + y'c(x) + z'x``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -34,11 +34,18 @@ class Capabilities:
         `NotImplementedError`, and a solver must approximate it from gradients.
     matrix_free : bool
         True where `hvp`, `jvp`, `vjp` cost less than forming the matrices.
+    hessian_matrix : bool
+        False where the Hessian is known by products: as a matrix it costs n of them, if it is there at all.
+    jacobian_matrix : bool
+        False where there is only `jvp` and `vjp`: `NLP.jacobian_structure` and `NLP.jacobian_values` raise
+        `NotImplementedError`.
     """
 
     first: DerivativeSource = "exact"
     second: DerivativeSource = "exact"
     matrix_free: bool = False
+    hessian_matrix: bool = True
+    jacobian_matrix: bool = True
 
 
 @dataclass(kw_only=True)
@@ -134,6 +141,13 @@ class NLP(ABC):
         """f(x) and grad f(x), in one pass where the problem can."""
         return self.objective(x), self.gradient(x, out)
 
+    def hessian_entries_bound(self) -> int:
+        """Most entries that the lower triangle of the Hessian of the Lagrangian may have, if that is known.
+
+        0 where nothing is known without the structure itself.
+        """
+        return 0
+
     def jacobian(self, x: Vector) -> csr_array:
         """c'(x) as a csr_array of shape (m, n) with a fixed pattern."""
         indptr, indices = self.jacobian_structure()
@@ -165,6 +179,43 @@ class NLP(ABC):
         if cached is None:
             cached = self._full = mirror_lower_pattern(self.n, *self.hessian_structure())
         return cached
+
+
+class ProductNLP(NLP):
+    """A problem known by products: `objective`, `gradient`, `constraints`, `hvp`, `jvp`, `vjp` are to be written.
+
+    For Hessians and Jacobians that are operators (simulations, transforms, networks). Everything that asks
+    for their values raises `NotImplementedError`; a method that works without them is "exact-al", which
+    chooses Krylov solvers by itself for such problems. Where ``metadata.capabilities.second`` is "none",
+    `hvp` need not be there.
+    """
+
+    def __init__(self, metadata: Metadata) -> None:
+        metadata.capabilities = replace(
+            metadata.capabilities, matrix_free=True, hessian_matrix=False, jacobian_matrix=False
+        )
+        super().__init__(metadata)
+
+    def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Not there."""
+        raise self._products_only("Jacobian")
+
+    def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Not there."""
+        raise self._products_only("Jacobian")
+
+    def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Not there."""
+        raise self._products_only("Hessian")
+
+    def hessian_values(
+        self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
+    ) -> Vector:
+        """Not there."""
+        raise self._products_only("Hessian")
+
+    def _products_only(self, what: str) -> NotImplementedError:
+        return NotImplementedError(f"problem {self.name!r} knows its {what} by products only")
 
 
 def mirror_lower_pattern(

@@ -164,11 +164,38 @@ class RowFunction:
     def add_hessian(self, x: Vector, w: Vector, out: Vector) -> None:
         """Values of the Hessian of w'F added to out, at the places given to `place_hessian`."""
         self._driver("add_hessian")(x, w, out)
+        self.add_gauss_newton(x, w, out)
+
+    def add_gauss_newton(self, x: Vector, w: Vector, out: Vector) -> None:
+        """The part ``sum w g'' (grad a)(grad a)'`` of it alone, at the same places."""
         if self.groups and self._curved.size:
             indptr, indices, _ = self._jacobian
             curvatures, slopes = np.empty(self.count), np.empty(indices.size)
             self._driver("group_curvature")(x, w, indptr, curvatures, slopes)
             self._curvature.add(slopes, curvatures, out)
+
+    def hessian_entries_bound(self) -> int:
+        """Most entries of the lower triangle of the Hessian of w'F, without its pattern."""
+        pieces = sum(len(f.pattern.hessian_pairs) * f.elements for f in self.families)
+        if self._curved.size:
+            lengths = np.diff(self._jacobian[0])[self._curved]
+            pieces += int((lengths * (lengths + 1) // 2).sum())
+        return int(min(pieces, self.n * (self.n + 1) // 2))
+
+    @cached_property
+    def is_least_squares(self) -> bool:
+        """True where every row is linear or a convex quadratic function of its argument."""
+        quadratic = np.zeros(self.count, dtype=bool)
+        for group in self.groups:
+            if group.pattern.has_constant_hessian and group.pattern.hessian_pairs:
+                quadratic[group.rows] = True
+        straight = self.linear_rows | quadratic
+        if not straight.all() or not quadratic.any():
+            return False
+        curvatures, slopes = np.empty(self.count), np.empty(self._jacobian[1].size)
+        point = np.zeros(self.n)
+        self._driver("group_curvature")(point, np.ones(self.count), self._jacobian[0], curvatures, slopes)
+        return bool((curvatures >= 0.0).all())
 
     @cached_property
     def _curved(self) -> np.ndarray:

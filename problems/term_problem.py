@@ -89,6 +89,25 @@ class TermProblem(NLP):
             self._constraints.add_hessian(x, _vector(y, self.m, "y"), out)
         return out
 
+    @property
+    def is_least_squares(self) -> bool:
+        """True where the objective is a sum of squares by its group functions, and of linear terms."""
+        return self._objective.is_least_squares
+
+    def gauss_newton_values(self, x: Vector, sigma: float = 1.0, out: Vector | None = None) -> Vector:
+        """Values of ``sigma sum g'' (grad a)(grad a)'`` of the objective, as `hessian_structure` has them.
+
+        For a least-squares objective the Gauss-Newton part of its Hessian, positive semidefinite.
+        """
+        out = _target(out, len(self._hessian_pattern[1]))
+        out.fill(0.0)
+        self._objective.add_gauss_newton(_vector(x, self.n, "x"), sigma * self._unit, out)
+        return out
+
+    def hessian_entries_bound(self) -> int:
+        """Most entries of the lower triangle of the Hessian, without its pattern."""
+        return self._objective.hessian_entries_bound() + self._constraints.hessian_entries_bound()
+
     def hvp(
         self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:

@@ -22,8 +22,11 @@ untouched.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
 
 from ..problems.nlp import NLP, Vector
 from .multipliers import estimate_multipliers
@@ -180,11 +183,11 @@ def certify_infeasible(problem: NLP, x: Vector, tol: float = 1e-8) -> Infeasibil
         rows = facts.rows
         signed = np.maximum(rows.value - rows.upper, 0.0) - np.maximum(rows.lower - rows.value, 0.0)
         violation = Measure(rows.violation(), rows.scaled_violation())
-        if not violation.absolute > 0.0 or not np.isfinite(facts.jacobian.data).all():
-            return InfeasibilityCertificate(Measure(np.inf, np.inf), violation, tol)
-        w = signed / violation.absolute
+        w = signed / violation.absolute if violation.absolute > 0.0 else signed
         force = facts.jacobian.T @ w
         magnitude = float((abs(facts.jacobian).T @ abs(w)).max(initial=1.0))
+        if not violation.absolute > 0.0 or not np.isfinite(force).all():
+            return InfeasibilityCertificate(Measure(np.inf, np.inf), violation, tol)
         # What a bound cuts off from the step of steepest descent, it holds.
         step = facts.x - np.clip(facts.x - force, facts.bounds.lower, facts.bounds.upper)
         residual = float(abs(step).max(initial=0.0))
@@ -239,7 +242,9 @@ class _Facts:
         self.f = float(problem.objective(x.copy()))
         self.gradient = np.array(problem.gradient(x.copy()), dtype=float)
         c = np.array(problem.constraints(x.copy()), dtype=float) if problem.m else np.zeros(0)
-        self.jacobian = problem.jacobian(x.copy())
+        self.jacobian: Any = (
+            problem.jacobian(x.copy()) if problem.capabilities.jacobian_matrix else _Products(problem, x)
+        )
         self.finite = bool(
             np.isfinite(self.f)
             and np.isfinite(self.gradient).all()
@@ -294,11 +299,37 @@ class _Facts:
         magnitude: Vector = abs(self.gradient) + abs(z)
         if y.size:
             magnitude = magnitude + abs(self.jacobian).T @ abs(y)
-        if self.problem.capabilities.second == "exact":
+        capabilities = self.problem.capabilities
+        if capabilities.second == "exact" and capabilities.hessian_matrix:
             hessian = self.problem.hessian(self.x.copy(), y.copy())
             moved = abs(hessian) @ abs(self.x)
             magnitude = magnitude + np.where(np.isfinite(moved), moved, 0.0)
         return self.unit * magnitude
+
+
+class _Products:
+    """A Jacobian known by products: its magnitudes are unknown, so no rounding of theirs is forgiven."""
+
+    data = np.zeros(0)
+
+    def __init__(self, problem: NLP, x: Vector) -> None:
+        self.problem, self.x = problem, x
+        self.shape = problem.m, problem.n
+
+    def __matmul__(self, v: Vector) -> Vector:
+        return np.array(self.problem.jvp(self.x.copy(), v.copy()), dtype=float)
+
+    @property
+    def T(self) -> LinearOperator:
+        """The transpose."""
+        m, n = self.shape
+        return LinearOperator((n, m), matvec=self._transposed, rmatvec=self.__matmul__, dtype=np.float64)
+
+    def _transposed(self, w: Vector) -> Vector:
+        return np.array(self.problem.vjp(self.x.copy(), np.array(w, dtype=float).ravel()), dtype=float)
+
+    def __abs__(self) -> csr_array:
+        return csr_array(self.shape)
 
 
 def _size(bound: Vector) -> Vector:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.sparse import block_array, csr_array, diags_array, eye_array, vstack
-from scipy.sparse.linalg import lsmr, splu
+from scipy.sparse.linalg import LinearOperator, lsmr, splu
 
 from ..problems.nlp import Vector
 
@@ -39,7 +40,7 @@ NEGLIGIBLE = 1e-12
 
 
 def estimate_multipliers(
-    gradient: Vector, jacobian: csr_array, row_gaps: Gaps, bound_gaps: Gaps, scale: float = 1.0
+    gradient: Vector, jacobian: Any, row_gaps: Gaps, bound_gaps: Gaps, scale: float = 1.0
 ) -> Vector:
     """Multipliers y of the constraints that explain the gradient best.
 
@@ -52,7 +53,7 @@ def estimate_multipliers(
     ----------
     gradient : ndarray, shape (n,)
         Gradient of the objective.
-    jacobian : csr_array, shape (m, n)
+    jacobian : csr_array or an object with ``J.T`` a LinearOperator, shape (m, n)
         Jacobian of the constraints.
     row_gaps, bound_gaps : pair of ndarray, shapes (m,), (n,)
         Relative distances of c and of x to their lower and to their upper bounds; inf where there is none.
@@ -71,6 +72,8 @@ def estimate_multipliers(
     """
     if jacobian.shape[0] == 0:
         return np.zeros(0)
+    if isinstance(jacobian.T, LinearOperator):
+        return _estimate_by_products(gradient, jacobian.T, row_gaps)
     small = max(jacobian.shape) <= DENSE_LIMIT
     matrix = jacobian.toarray() if small else csr_array(jacobian.T)
     row_price, bound_price = np.full(row_gaps[0].size, scale), np.full(bound_gaps[0].size, scale)
@@ -83,6 +86,24 @@ def estimate_multipliers(
         row_price = scale / np.maximum(1.0, abs(y))
         bound_price = scale / np.maximum(1.0, abs(gradient + jacobian.T @ y))
     return y
+
+
+def _estimate_by_products(gradient: Vector, transposed: LinearOperator, row_gaps: Gaps) -> Vector:
+    """Least squares over the rows near a bound, by LSMR; signs that name no near bound are set to zero."""
+    below, above = row_gaps
+    near = (np.minimum(below, above) <= NEAR).astype(np.float64)
+    n, m = transposed.shape
+    restricted = LinearOperator(
+        (n, m),
+        matvec=lambda y: transposed.matvec(near * np.ravel(y)),
+        rmatvec=lambda v: near * transposed.rmatvec(np.ravel(v)),
+        dtype=np.float64,
+    )
+    y = near * lsmr(restricted, -gradient, atol=1e-13, btol=1e-13, conlim=0.0, maxiter=10 * LSMR_STEPS)[0]
+    equations = np.maximum(below, above) <= NARROW
+    low = np.where(equations | (below <= above), -np.inf, 0.0)
+    high = np.where(equations | (below > above), np.inf, 0.0)
+    return np.asarray(np.clip(y, low, high))
 
 
 def _dense_estimate(

@@ -29,7 +29,7 @@ from ..status import Status
 from .barrier import BarrierRule
 from .form import SlackForm
 from .iteration import BarrierIteration, Outcome
-from .kkt import LinearSolver
+from .linear_algebra import HESSIANS, LINEAR_SOLVERS, HessianChoice, LinearAlgebra, LinearSolver
 from .merit import MeritRule
 from .newton import RegularisationRule
 from .original import OriginalView
@@ -113,6 +113,8 @@ class ExactState:
             "step": log.step,
             "search": ("r" if self.restoration else "") + log.search,
             "factorisations": log.factorisations,
+            "inner_iterations": log.inner_iterations,
+            **self.main.linear_algebra.describe(self.main.system),
         }
 
 
@@ -140,8 +142,23 @@ class ExactLagrangian:
     max_iterations : int, default 3000
     globalisation : {"auto", "exact-merit", "filter"}
         "auto": the exact merit function until it fails, then the filter.
-    linear_solver : {"auto", "dense", "sparse"}
-        "auto": LAPACK for small systems, feral's sparse LDL' for others.
+    linear_solver : {"auto", "dense", "sparse", "krylov", "sketched"}
+        Factorisations: LAPACK's, for small systems, and feral's sparse LDL'. Without: "krylov", projected
+        conjugate gradients or MINRES, to an adaptive accuracy; "sketched", the same with a randomised
+        Nystrom preconditioner, or block sketch-and-project, where these prove faster. "auto" chooses by
+        structure. What was chosen, and why, is in ``result.record["linear_solver"]`` and
+        ``result.record["linear_solver_reason"]``.
+    hessian : {"auto", "exact", "lbfgs", "bfgs", "gauss-newton"}
+        "auto": the problem's own; where it has none, dense damped BFGS for few variables and L-BFGS for many.
+        "gauss-newton" needs an objective that is a sum of squares by its structure.
+    preconditioner : LinearOperator or callable, optional
+        Approximate inverse, symmetric and positive definite, of the KKT matrix ``[[H + diag(p), J'], [J,
+        -diag(d)]]`` of the problem as it was given, order n + m; or ``callable(x, y, p, d)`` that returns
+        one, called whenever these change. Multipliers and diagonals are those of the original problem. It
+        turns "auto" into "krylov", and the method into MINRES (conjugate gradients without constraints).
+        Or one of the names "constraint" and "block-diagonal".
+    rng : None, int, SeedSequence, BitGenerator or Generator, default 0
+        Of the sketches; the others draw nothing.
     scale : bool, default True
         Gradient-based scaling of the objective and of each constraint.
     mu : float, default 0.1
@@ -152,6 +169,9 @@ class ExactLagrangian:
     max_iterations: int = 3000
     globalisation: Globalisation = "auto"
     linear_solver: LinearSolver = "auto"
+    hessian: HessianChoice = "auto"
+    preconditioner: Any = None
+    rng: Any = 0
     scale: bool = True
     mu: float = 0.1
     barrier: BarrierRule = field(default_factory=BarrierRule)
@@ -166,24 +186,26 @@ class ExactLagrangian:
             raise ValueError(
                 f"globalisation must be 'auto', 'exact-merit' or 'filter', got {self.globalisation!r}"
             )
-        if self.linear_solver not in ("auto", "dense", "sparse"):
-            raise ValueError(f"linear_solver must be 'auto', 'dense' or 'sparse', got {self.linear_solver!r}")
+        for name, known in (("linear_solver", LINEAR_SOLVERS), ("hessian", HESSIANS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if not self.mu > 0.0:
             raise ValueError(f"mu must be positive, got {self.mu!r}")
 
     def init(self, evaluator: Evaluator) -> ExactState | UnusableStart:
         """Scale, push the start inside, estimate the multipliers."""
         with np.errstate(all="ignore"):
-            form = SlackForm(evaluator, self.scale, slack_relaxation=0.1 * self.tol)
-            main = self._iteration(form, self._searches())
+            algebra = LinearAlgebra.choose(
+                evaluator.problem, self.linear_solver, self.hessian, self.preconditioner, self.rng
+            )
+            form = algebra.form(evaluator, self.scale, 0.1 * self.tol)
+            main = self._iteration(form, algebra, self._searches())
             if self._begin(form, main):
                 return ExactState(form, main, negligible=0.1 * self.tol)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
-    def _iteration(self, form: SlackForm, searches: list[Search]) -> BarrierIteration:
-        return BarrierIteration(
-            form, searches, self.tol, self.barrier, self.regularisation, self.linear_solver
-        )
+    def _iteration(self, form: SlackForm, algebra: LinearAlgebra, searches: list[Search]) -> BarrierIteration:
+        return BarrierIteration(form, searches, self.tol, self.barrier, self.regularisation, algebra)
 
     def _begin(self, form: SlackForm, main: BarrierIteration) -> bool:
         """Put the iteration at the start; False where functions or derivatives are not finite there."""
@@ -248,7 +270,7 @@ class ExactLagrangian:
         state.refresh()
         if self.globalisation == "auto" and not state.begun_again and state.optimality > ACCEPTABLE:
             state.begun_again = True
-            main = self._iteration(state.form, [FilterSearch(self.filter)])
+            main = self._iteration(state.form, state.main.linear_algebra, [FilterSearch(self.filter)])
             if self._begin(state.form, main):
                 state.main, state.restorations = main, 0
                 return

@@ -91,8 +91,8 @@ class Form(Protocol):
     def differentiate(self, point: Point) -> bool:
         """Fill in gradient and Jacobian; False where they are not finite."""
 
-    def hessian(self, point: Point, y: Vector) -> Vector:
-        """Values of the lower triangle of the Hessian of f + y'C with respect to x."""
+    def hessian(self, point: Point, y: Vector) -> Any:
+        """Values of the lower triangle of the Hessian of f + y'C with respect to x, or an operator."""
 
     def learn(self, old: Point, new: Point, y: Vector) -> None:
         """Tell a quasi-Newton approximation about an accepted step."""
@@ -164,24 +164,31 @@ class SlackForm:
         self.nw = self.nx + self.tail_rows.size
 
     def _select_patterns(self) -> None:
-        problem = self.evaluator.problem
         column = np.full(self.evaluator.n, -1, dtype=np.int64)
         column[self.free] = np.arange(self.nx)
         row = np.full(self.evaluator.m, -1, dtype=np.int64)
         row[self.active] = np.arange(self.m)
         jr, jc = self.jacobian_coordinates(row, column)
-        self.exact_hessian = problem.capabilities.second != "none"
+        self.exact_hessian = self.has_hessian()
         hr, hc = self.hessian_coordinates(column)
         self.pattern = KKTPattern(self.nx, self.m, hr, hc, jr, jc)
         self.dense = self.pattern.order <= DENSE_LIMIT
         if not self.dense:
             self._indptr = np.zeros(self.m + 1, dtype=np.int64)
             np.cumsum(np.bincount(jr, minlength=self.m), out=self._indptr[1:])
-        self._curvature: Any = None
-        if not self.exact_hessian:
-            from .quasi_newton import DampedBFGS
+        self._curvature = self.approximation()
 
-            self._curvature = DampedBFGS(self.nx)
+    def has_hessian(self) -> bool:
+        """Whether second derivatives are taken from the problem."""
+        return self.evaluator.problem.capabilities.second != "none"
+
+    def approximation(self) -> Any:
+        """A fresh quasi-Newton approximation of a Hessian of order nx, None where none is wanted."""
+        if self.exact_hessian:
+            return None
+        from .quasi_newton import DampedBFGS
+
+        return DampedBFGS(self.nx)
 
     def jacobian_coordinates(self, row: IndexVector, column: IndexVector) -> tuple[IndexVector, IndexVector]:
         """Rows and columns of the Jacobian's values, given the new numbers of the old ones (-1: left out)."""
@@ -289,10 +296,13 @@ class SlackForm:
 
         return csr_array((values, self.pattern.jacobian_columns, self._indptr), shape=(self.m, self.nx))
 
-    def hessian(self, point: Point, y: Vector, sigma: float = 1.0) -> Vector:
-        """Values of the lower triangle of the Hessian of ``sigma f + y'C`` with respect to x, scaled."""
-        if not self.exact_hessian:
-            return np.asarray(self._curvature.values)
+    def hessian(self, point: Point, y: Vector, sigma: float = 1.0) -> Any:
+        """Values of the lower triangle of the Hessian of ``sigma f + y'C`` with respect to x, scaled.
+
+        Or an operator, in forms without values.
+        """
+        if self._curvature is not None:
+            return self._curvature.values
         values = self.evaluator.hessian_values(point.x, self.unscale_rows(y), sigma * self.scaling.objective)
         return np.asarray(values[self._hessian_keep])
 

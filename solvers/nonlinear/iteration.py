@@ -13,8 +13,8 @@ from .barrier import BarrierRule, bound_multiplier_steps, dual_step_limit, prima
 from .barrier_kernels import relative_length
 from .form import Form, Point
 from .iterate import Bounds, Iterate
-from .kkt import LinearSolver
-from .newton import Direction, NewtonSystem, RegularisationRule
+from .linear_algebra import LinearAlgebra
+from .newton import Direction, RegularisationRule
 from .search import Accepted, Search, trial_point
 
 TINY_STEP = 10.0 * float(np.finfo(float).eps)
@@ -47,6 +47,7 @@ class IterationLog:
     step: float = 0.0
     search: str = ""
     factorisations: int = 0
+    inner_iterations: int = 0
 
 
 @dataclass(eq=False)
@@ -68,7 +69,7 @@ class BarrierIteration:
     tol: float
     barrier: BarrierRule = field(default_factory=BarrierRule)
     regularisation: RegularisationRule = field(default_factory=RegularisationRule)
-    linear_solver: LinearSolver = "auto"
+    linear_algebra: LinearAlgebra = field(default_factory=LinearAlgebra)
     mu: float = 0.0
     log: IterationLog = field(default_factory=IterationLog)
     tiny_steps: int = 0
@@ -76,7 +77,7 @@ class BarrierIteration:
 
     def __post_init__(self) -> None:
         self.bounds = Bounds(self.form.lower, self.form.upper)
-        self.system = NewtonSystem(self.form, self.linear_solver, self.regularisation)
+        self.system = self.linear_algebra.system(self.form, self.regularisation)
         self.iterate: Iterate
 
     def start(self, point: Point, y: Vector | None, zl: Vector | None, zu: Vector | None, mu: float) -> None:
@@ -195,6 +196,7 @@ class BarrierIteration:
             step=float(np.abs(d.dw).max(initial=0.0)),
             search=accepted.label,
             factorisations=self.system.factorisations,
+            inner_iterations=self.system.iterations,
         )
 
     def replace_point(self, point: Point, zl: Vector, zu: Vector) -> None:

@@ -69,6 +69,8 @@ class NewtonSystem:
     """
 
     direct = True
+    iterations = 0
+    """Iterations of an iterative linear solver so far."""
 
     def __init__(self, form: Form, linear_solver: LinearSolver | KKTSolver, rule: RegularisationRule) -> None:
         self.form = form

@@ -39,11 +39,7 @@ class _Relaxed:
         self.upper = np.concatenate([base.upper, np.full(elastic_signs.size, np.inf)])
         self.pattern = base.pattern
         self.diagonal = np.zeros(self.nw)
-        self._curvature: Any = None
-        if not base.exact_hessian:
-            from .quasi_newton import DampedBFGS
-
-            self._curvature = DampedBFGS(base.nx)
+        self._curvature = base.approximation()
 
     def original(self, w: Vector) -> Vector:
         """The part of w that belongs to the original problem."""
@@ -87,10 +83,10 @@ class _Relaxed:
         self.differentiate(fresh)
         return fresh
 
-    def hessian(self, point: Point, y: Vector) -> Vector:
+    def hessian(self, point: Point, y: Vector) -> Any:
         """Of the constraints only; the objective is in `diagonal`."""
         if self._curvature is not None:
-            return np.asarray(self._curvature.values)
+            return self._curvature.values
         return self.base.hessian(point, y, 0.0)
 
     def learn(self, old: Point, new: Point, y: Vector) -> None:

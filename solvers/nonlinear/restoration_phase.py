@@ -9,6 +9,7 @@ import numpy as np
 from ...problems.nlp import Vector
 from .form import SlackForm
 from .iteration import BarrierIteration, Outcome
+from .operators import is_product
 from .restoration import ElasticForm, LeastSquaresForm
 from .search import FilterRule, FilterSearch
 
@@ -69,7 +70,7 @@ class RestorationPhase:
             main.tol,
             main.barrier,
             main.regularisation,
-            main.linear_solver,
+            main.linear_algebra,
         )
         w, y, zl, zu = start
         point = form.evaluate(w)
@@ -115,7 +116,8 @@ class RestorationPhase:
         largest = max(float(np.abs(signed).max(initial=0.0)), 1e-300)
         weights = signed / (largest * base.scaling.constraints)
         force = weights @ point.J
-        magnitude = float((np.abs(weights) @ abs(point.J)).max(initial=1.0))
+        # Products tell nothing of the magnitudes that they are sums of.
+        magnitude = 1.0 if is_product(point.J) else float((np.abs(weights) @ abs(point.J)).max(initial=1.0))
         x = point.x[base.free]
         step = x - np.minimum(np.maximum(x - force, base.x_lower), base.x_upper)
         return float(np.abs(step).max(initial=0.0)) / magnitude

@@ -76,6 +76,7 @@ class ExactMeritSearch:
                 break
             direction = sharper
             slopes = self._slopes(system, iterate, direction, mu, scale)
+            limit = primal_step_limit(iterate, direction.dw, max(0.99, 1.0 - mu))
         while not slopes.descends(self.eta1, self.eta2):
             self.eta1 *= rule.growth**2
             self.eta2 /= rule.growth
