@@ -182,7 +182,7 @@ class NLP(ABC):
 
 
 class ProductNLP(NLP):
-    """A problem known by products: `objective`, `gradient`, `constraints`, `hvp`, `jvp`, `vjp` are to be written.
+    """A problem known by products; to write: `objective`, `gradient`, `constraints`, `hvp`, `jvp`, `vjp`.
 
     For Hessians and Jacobians that are operators (simulations, transforms, networks). Everything that asks
     for their values raises `NotImplementedError`; a method that works without them is "exact-al", which
