@@ -28,6 +28,9 @@ def least_norm(
 ) -> tuple[np.ndarray, Any, Any, Progress]:
     """X = A'z with (A A' + damp^2 I) z = b, refined until the residual is at the level of rounding.
 
+    That level is the square of eps cond(A), or eps: corrections A'z are formed from z, which is cond(A) times
+    larger. Backward stable up to condition 1e8 therefore; at 1e11 a backward error of 1e3 eps remains.
+
     Parameters
     ----------
     system : LeastSquaresSystem

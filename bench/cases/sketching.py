@@ -157,7 +157,7 @@ def _peak_memory(solve: Callable[[], Any]) -> float:
 
 
 def _dense_system(m: int, n: int, condition: float) -> _System:
-    """A Gaussian matrix times one of the wanted condition; a residual of norm 1e-3 orthogonal to its range."""
+    """A Gaussian matrix times one of the wanted condition; a residual of norm 1e-3 off its range."""
     rng = np.random.default_rng(12345)
     left = sla.qr(rng.standard_normal((n, n)))[0]
     right = sla.qr(rng.standard_normal((n, n)))[0]

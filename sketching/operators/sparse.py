@@ -67,7 +67,7 @@ class ColumnSparseSketch(Sketch):
         # By columns, so that what is added into stays in the cache: worth the conversion.
         columns = sp.csc_array(A)
         d, k = self.shape[0], A.shape[1]
-        out = np.empty((d, k), dtype=A.dtype, order="F")
+        out = np.empty((k, d), dtype=A.dtype)
         common = (self.rows, self.signs, _factors(row_scale, A.dtype))
         arrays = (columns.data, columns.indices, columns.indptr)
 
@@ -75,7 +75,7 @@ class ColumnSparseSketch(Sketch):
             sketch_sparse_columns(*common, *arrays, first, last, self._scale(A.dtype), out)
 
         in_threads(workers, task, _shares(k))
-        return out
+        return out.T
 
     def _apply_adjoint(self, B: np.ndarray, workers: int) -> np.ndarray:
         from .sparse_kernels import adjoint_rows

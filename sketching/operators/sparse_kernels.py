@@ -107,24 +107,24 @@ def sketch_columns(rows, signs, row_scale, A, first, last, scale, out):
 
 @njit(
     [
-        types.void(*_SPARSE, _read(t, 1), _read(t, 1), _read(i, 1), _read(i, 1), *_RANGE, t, t[::1, :])
+        types.void(*_SPARSE, _read(t, 1), _read(t, 1), _read(i, 1), _read(i, 1), *_RANGE, t, t[:, ::1])
         for t in _FLOATS
         for i in (types.int32, types.int64)
     ],
     **_OPTIONS,
 )
 def sketch_sparse_columns(rows, signs, row_scale, data, indices, indptr, first, last, scale, out):
-    """Columns first .. last of out = S diag(row_scale) A for A in CSC form; out stands by columns."""
+    """Columns first .. last of S diag(row_scale) A for A in CSC form, as rows of out."""
     zeta = rows.shape[1]
     scaled = row_scale.size > 1
     for c in range(first, last):
-        for i in range(out.shape[0]):
-            out[i, c] = 0
+        for i in range(out.shape[1]):
+            out[c, i] = 0
         for p in range(indptr[c], indptr[c + 1]):
             j = indices[p]
             value = scale * row_scale[j if scaled else 0] * data[p]
             for z in range(zeta):
-                out[rows[j, z], c] += signs[j, z] * value
+                out[c, rows[j, z]] += signs[j, z] * value
 
 
 @njit(
