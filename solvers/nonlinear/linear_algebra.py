@@ -88,8 +88,8 @@ class LinearAlgebra:
             reason = "as asked for"
         elif preconditioner is not None:
             reason, iterative = "a preconditioner was given", True
-        elif no_jacobian and problem.m:
-            reason, iterative = "the Jacobian is known by products only", True
+        elif no_jacobian:
+            reason, iterative = "derivatives are known by products only", True
         elif by_products:
             reason, iterative = by_products, True
         else:
@@ -100,8 +100,8 @@ class LinearAlgebra:
             hessian=source,
             reason=reason,
             preconditioner=preconditioner,
-            hessian_products=iterative and bool(by_products),
-            jacobian_products=no_jacobian and problem.m > 0,
+            hessian_products=source == "exact" and iterative and (no_jacobian or bool(by_products)),
+            jacobian_products=no_jacobian,
             rng=rng,
         )
 

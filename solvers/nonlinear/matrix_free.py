@@ -23,6 +23,7 @@ from .iterate import Iterate
 from .kkt.iterative import KrylovKKT
 from .kkt.krylov import Ending
 from .limited_memory import LimitedMemoryBFGS
+from .merit import affine_scaling
 from .newton import Direction, NewtonSystem, RegularisationRule
 from .operators import HessianProducts, JacobianProducts
 
@@ -39,6 +40,9 @@ LEAST_CURVATURE = 1e-10
 """Curvature along a MINRES direction below which the Hessian is regularised."""
 
 MAX_REGULARISATIONS = 40
+
+LONGEST = 1e4
+"""Longest direction, relative to ``1 + ||x||``; beyond it the line search goes on by doubling."""
 
 
 UserPreconditioner = Any
@@ -93,8 +97,11 @@ class ProductForm(SlackForm):
         """Fill in the Jacobian; False where it is known not to be finite."""
         if not self._jacobian_products:
             return super().differentiate_rows(point)
-        point.jacobian_values = np.zeros(0)
-        point.J = JacobianProducts(self, point.x)
+        J = JacobianProducts(self, point.x)
+        # One product tells of most numbers that are not finite, and costs little beside those of a direction.
+        if self.m and not np.isfinite(np.ones(self.m) @ J).all():
+            return False
+        point.jacobian_values, point.J = np.zeros(0), J
         return True
 
     def hessian(self, point: Point, y: Vector, sigma: float = 1.0) -> Any:
@@ -155,29 +162,27 @@ class MatrixFreeSystem(NewtonSystem):
         if self._user is not None:
             self._user.x, self._user.y = iterate.point.x, iterate.y
         # Ten times the last step: a direction without curvature has no length of its own.
-        self.krylov.radius = max(10.0 * moved, 1e-3 * size)
+        self.krylov.radius, self.krylov.boundary = max(10.0 * moved, 1e-3 * size), LONGEST * size
         return super().factor(iterate, mu)
 
     def direction(self, iterate: Iterate, mu: float, c: Vector | None = None) -> Direction:
         """A direction to the tolerance that fits the iterate; see the module."""
         gradient = barrier_gradient(iterate, mu, iterate.lagrangian_gradient)
         rows = iterate.point.c if c is None else c
-        b = math.hypot(float(np.linalg.norm(gradient)), float(np.linalg.norm(rows)))
+        nx = self.form.nx
+        # The tail is eliminated exactly, and its gradient near a bound, of size mu/gap, says nothing of x.
+        tail = affine_scaling(iterate)[nx:] * gradient[nx:]
+        b = math.hypot(*(float(np.linalg.norm(part)) for part in (gradient[:nx], tail, rows)))
         self.krylov.tolerance = max(min(LOOSEST, math.sqrt(b)), 1e-12) * b
         self._sharpenings = 0
-        found = super().direction(iterate, mu, c)
-        return found if self.krylov.projects else self._convex(found, iterate, mu, c)
+        return self._convex(super().direction(iterate, mu, c), iterate, mu, c)
 
     def _convex(self, found: Direction, iterate: Iterate, mu: float, c: Vector | None) -> Direction:
-        """The direction of a Hessian regularised until it has positive curvature along it.
-
-        Chiang & Zavala, "An inertia-free filter line-search algorithm for large-scale nonlinear programming",
-        Comput. Optim. Appl. 64 (2016).
-        """
+        """The direction of a Hessian that is regularised until its curvature along it is positive."""
         for _ in range(MAX_REGULARISATIONS):
             if not math.isfinite(found.residual):
                 break
-            if self.krylov.curvature_of_solution() >= LEAST_CURVATURE:
+            if self._is_convex(found, iterate):
                 if self.delta_w > 0.0:
                     self._last_delta_w = self.delta_w
                 break
@@ -186,6 +191,20 @@ class MatrixFreeSystem(NewtonSystem):
                 break
             found = super().direction(iterate, mu, c)
         return found
+
+    def _is_convex(self, found: Direction, iterate: Iterate) -> bool:
+        """Whether a direction may be taken as it is.
+
+        Where conjugate gradients meet negative curvature, the truncated direction descends; but with bounds it
+        is not central, and bounds of variables that it has not got to cut it short. MINRES does not see
+        curvature; it is measured, after Chiang & Zavala, "An inertia-free filter line-search algorithm for
+        large-scale nonlinear programming", Comput. Optim. Appl. 64 (2016).
+        """
+        if self.krylov.projects:
+            return not (self.krylov.regularised and iterate.bounds.count)
+        dx, dt = found.dw[: self.form.nx], found.dw[self.form.nx :]
+        curvature = self.krylov.curvature(dx) + float(dt @ (self._tail_sigma * dt))
+        return curvature >= LEAST_CURVATURE * float(found.dw @ found.dw)
 
     def sharpen(self, iterate: Iterate, mu: float) -> Direction | None:
         """The same direction to a smaller residual; None where that will not help."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 import karush
 from karush.problems.evaluator import Evaluator
-from karush.problems.nlp import NLP
+from karush.problems.nlp import NLP, ProductNLP
 from karush.solvers.driver import run
 from karush.solvers.methods import get_method, make_method, scope_of
 
@@ -47,7 +47,7 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class KarushMethod:
-    """A registered method, with its default options.
+    """A registered method, with its default options or in one of its modes.
 
     One that is kept as published, for reference, is held to the manners of the contract within its scope: it
     need not solve anything here, and runs briefly.
@@ -56,6 +56,14 @@ class KarushMethod:
     name: str
     tol: float = 1e-8
     constraints: bool = True
+    mode: str = ""
+    given: tuple[tuple[str, Any], ...] = ()
+    products: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name and mode."""
+        return f"{self.name}/{self.mode}" if self.mode else self.name
 
     @property
     def bounds(self) -> bool:
@@ -73,7 +81,7 @@ class KarushMethod:
         """Tolerance; a fixed source of randomness where there is one; short inner loops for a reference."""
         known = {option.name for option in fields(get_method(self.name))}
         wanted = {"tol": self.tol, "rng": 0} | ({"max_inner": 500} if self.reference else {})
-        return {name: value for name, value in wanted.items() if name in known}
+        return {name: value for name, value in wanted.items() if name in known} | dict(self.given)
 
     def solve(
         self, problem: NLP, *, callback: Any = None, max_iterations: int | None = None, **limits: Any
@@ -81,9 +89,35 @@ class KarushMethod:
         method = make_method(self.name, self.options())
         if self.reference and max_iterations is None:
             max_iterations = 200
-        evaluator = Evaluator(problem, **limits)
+        evaluator = Evaluator(ProductsOnly(problem) if self.products else problem, **limits)
         r = run(method, evaluator, callback=callback, max_iterations=max_iterations)
         return Answer(r.x, r.fun, r.success, r.message, r.y, r.z, r.nit, evaluator.outside, r)
+
+
+class ProductsOnly(ProductNLP):
+    """A problem with its matrices hidden."""
+
+    def __init__(self, problem: NLP) -> None:
+        super().__init__(replace(problem.metadata))
+        self._problem = problem
+
+    def objective(self, x: Any) -> float:
+        return self._problem.objective(x)
+
+    def gradient(self, x: Any, out: Any = None) -> Any:
+        return self._problem.gradient(x, out)
+
+    def constraints(self, x: Any, out: Any = None) -> Any:
+        return self._problem.constraints(x, out)
+
+    def hvp(self, x: Any, v: Any, y: Any = None, sigma: float = 1.0, out: Any = None) -> Any:
+        return self._problem.hvp(x, v, y, sigma, out)
+
+    def jvp(self, x: Any, v: Any, out: Any = None) -> Any:
+        return self._problem.jvp(x, v, out)
+
+    def vjp(self, x: Any, w: Any, out: Any = None) -> Any:
+        return self._problem.vjp(x, w, out)
 
 
 @dataclass(frozen=True)
@@ -130,6 +164,14 @@ SCIPY = [
     ScipyMethod("COBYLA", gradient=False, max_iterations=20_000),
     ScipyMethod("COBYQA", gradient=False),
     ScipyMethod("L-BFGS-B", constraints=False),
+]
+
+
+# Modes of a method that work with other linear algebra than its default, and are held to the same contract.
+MODES = [
+    KarushMethod("exact-al", mode="krylov", given=(("linear_solver", "krylov"),)),
+    KarushMethod("exact-al", mode="products", products=True),
+    KarushMethod("exact-al", mode="lbfgs", given=(("hessian", "lbfgs"),)),
 ]
 
 

@@ -13,10 +13,10 @@ from karush.solvers.certificate import certify
 from ..solvers.small_problems import quadratic, rosenbrock
 from . import battery
 from .contract import CHECKS, Check
-from .subjects import KarushMethod, karush_methods, karush_solvers
+from .subjects import MODES, KarushMethod, karush_methods, karush_solvers
 
-METHODS = pytest.mark.parametrize("subject", karush_methods(), ids=lambda subject: subject.name)
-SOLVERS = pytest.mark.parametrize("subject", karush_solvers(), ids=lambda subject: subject.name)
+METHODS = pytest.mark.parametrize("subject", [*karush_methods(), *MODES], ids=lambda subject: subject.label)
+SOLVERS = pytest.mark.parametrize("subject", [*karush_solvers(), *MODES], ids=lambda subject: subject.label)
 
 
 @METHODS

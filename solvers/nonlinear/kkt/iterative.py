@@ -58,8 +58,8 @@ class KrylovKKT:
         What a record should say of the method, if anything.
     tolerance : float
         Euclidean norm of the residual at which `solve` ends.
-    radius : float
-        Longest step along a direction of negative curvature.
+    radius, boundary : float
+        Longest step along a direction of negative curvature; longest solution at all (projected CG).
     iterations : int
         Of all runs.
     run : KrylovRun or None
@@ -75,7 +75,7 @@ class KrylovKKT:
         self.preconditioner: Any = preconditioner
         self.check: Callable[[], None] | None = None
         self.note = ""
-        self.tolerance, self.radius = 0.0, math.inf
+        self.tolerance, self.radius, self.boundary = 0.0, math.inf, math.inf
         self.iterations = 0
         self.run: KrylovRun | None = None
         self.limit = min(100 + 5 * pattern.order, MAX_ITERATIONS)
@@ -156,7 +156,7 @@ class KrylovKKT:
         Negative curvature is seen by `solve` only, see `regularised`.
         """
         n, m = self.pattern.n, self.pattern.m
-        self.run = None
+        self.run = self._matrix = None
         if not (np.isfinite(primal).all() and np.isfinite(dual).all()):
             return Inertia(0, 0, n + m)
         metric = self._metric(primal)
@@ -238,6 +238,8 @@ class KrylovKKT:
 
         With the right-hand side of the last run, that run goes on.
         """
+        if self._matrix is None:  # nothing could be factorised
+            return np.full(rhs.size, math.nan), math.inf
         if self.run is None or not np.array_equal(rhs, self.run.rhs):
             self.run = self._new_run(rhs)
         run, before = self.run, self.run.iterations
@@ -253,7 +255,7 @@ class KrylovKKT:
         assert self._matrix is not None
         with np.errstate(all="ignore"):
             if self.projects:
-                return ProjectedCG(self._matrix, self._precondition, rhs.copy(), self.radius)
+                return ProjectedCG(self._matrix, self._precondition, rhs.copy(), self.radius, self.boundary)
             return Minres(self._matrix, self._precondition, rhs.copy())
 
     def multiply(self, v: Vector) -> Vector:
@@ -263,14 +265,12 @@ class KrylovKKT:
 
     @property
     def regularised(self) -> bool:
-        """Whether the last run ended at a direction of no or negative curvature."""
-        return self.run is not None and self.run.ending is Ending.CURVATURE
+        """Whether the last run ended at a direction of no or negative curvature, or at the boundary."""
+        return self.run is not None and self.run.ending in (Ending.CURVATURE, Ending.BOUNDARY)
 
-    def curvature_of_solution(self) -> float:
-        """Curvature of K along the last solution relative to its squared length, for the test of MINRES."""
-        assert self.run is not None
+    def curvature(self, x: Vector) -> float:
+        """``x'(H + diag(p)) x``; -inf where K was seen to have more than m negative eigenvalues."""
         assert self._matrix is not None
-        v = self.run.solution
-        x = v[: self.pattern.n]
-        length = float(x @ x)
-        return self._matrix.curvature(v) / length if length > 0.0 else math.inf
+        if isinstance(self.run, Minres) and self.run.negatives > self.pattern.m:
+            return -math.inf
+        return float(x @ self._matrix.curved(x))

@@ -47,6 +47,7 @@ class Ending(Enum):
     CONVERGED = "the residual is small enough"
     LIMIT = "the iterations are used up"
     CURVATURE = "a direction of no or negative curvature was met"
+    BOUNDARY = "the step is as long as may be"
     BREAKDOWN = "a number is not finite, or rounding has taken over"
 
 
@@ -86,11 +87,6 @@ class KKTProducts:
             out[: self.n] += y @ self.jacobian
             out[self.n :] = self.jacobian @ x - self.dual * y
         return out
-
-    def curvature(self, v: Vector) -> float:
-        """``x'(H + diag(p)) x + y'diag(d) y``: that of K on the null space of ``(J, -diag(d))``."""
-        x, y = v[: self.n], v[self.n :]
-        return float(x @ self.curved(x) + y @ (self.dual * y))
 
 
 class KrylovRun(Protocol):
@@ -135,12 +131,20 @@ class ProjectedCG:
         b.
     radius : float, default inf
         Longest step along a direction of negative curvature, Euclidean in the first n components.
+    boundary : float, default inf
+        Longest solution: where K is singular to working precision, nothing else limits its length.
     """
 
     def __init__(
-        self, matrix: KKTProducts, precondition: Product, rhs: Vector, radius: float = math.inf
+        self,
+        matrix: KKTProducts,
+        precondition: Product,
+        rhs: Vector,
+        radius: float = math.inf,
+        boundary: float = math.inf,
     ) -> None:
-        self.matrix, self.precondition, self.rhs, self.radius = matrix, precondition, rhs, radius
+        self.matrix, self.precondition, self.rhs = matrix, precondition, rhs
+        self.radius, self.boundary = radius, boundary
         self.iterations = self._since_check = self._restarts = 0
         self.ending: Ending | None = None
         self.solution = np.zeros(rhs.size)
@@ -197,7 +201,7 @@ class ProjectedCG:
 
     def run(self, tol: float, limit: int) -> Ending:
         """Go on until ``residual <= tol`` or for ``limit`` more iterations."""
-        if self.ending in (Ending.CURVATURE, Ending.BREAKDOWN):
+        if self.ending in (Ending.CURVATURE, Ending.BOUNDARY, Ending.BREAKDOWN):
             return self.ending
         last = self.iterations + limit
         while True:
@@ -232,6 +236,11 @@ class ProjectedCG:
         if curvature <= FLAT * float(np.linalg.norm(x)) * float(np.linalg.norm(image)):
             return self._leave(p, curvature)
         alpha = self._rho / curvature
+        length = float(np.linalg.norm(self.solution[:n]))
+        step = alpha * float(np.linalg.norm(x))
+        if length + step > self.boundary:
+            self.solution += max(self.boundary - length, 0.0) / step * alpha * p
+            return Ending.BOUNDARY
         self.solution += alpha * p
         self._r[:n] -= alpha * image
         if self._soft:
@@ -255,6 +264,8 @@ class ProjectedCG:
 
 class Minres:
     """Preconditioned MINRES, [ESW]_ algorithm 4.1, which also carries the residual vector along.
+
+    The Lanczos process within shows the first negative eigenvalues of K, which are counted in `negatives`.
 
     Parameters
     ----------
@@ -287,6 +298,7 @@ class Minres:
         zero = np.zeros(r.size)
         # The last two directions w, and their images K w, from which the residual follows.
         self._w_old, self._w, self._kw_old, self._kw = zero, zero, zero, zero
+        self._pivot, self.negatives = math.inf, 0
         self._since_check = 0
 
     def run(self, tol: float, limit: int) -> Ending:
@@ -315,6 +327,7 @@ class Minres:
         z = self._z / self._gamma
         kz = self.matrix.multiply(z)
         delta = float(z @ kz)
+        self._count(delta)
         v = kz - (delta / self._gamma) * self._v - (self._gamma / self._gamma_old) * self._v_old
         z_new = self.precondition(v)
         gamma_new = _root(float(z_new @ v))
@@ -339,6 +352,16 @@ class Minres:
         self.residual = float(np.linalg.norm(self._r))
         self.iterations += 1
         self._since_check += 1
+
+    def _count(self, delta: float) -> None:
+        """Negative pivots of the tridiagonal Lanczos matrix: K has at least as many negative eigenvalues.
+
+        As long as the Lanczos vectors are orthogonal; later, eigenvalues are found again.
+        """
+        if self._since_check < RECHECK:
+            self._pivot = delta - (self._gamma**2 / self._pivot if self._since_check else 0.0)
+            self._pivot = self._pivot or EPSILON
+            self.negatives += self._pivot < 0.0
 
 
 def _root(value: float) -> float:
