@@ -90,6 +90,7 @@ class _Run:
         self.max_iterations = method.max_iterations if max_iterations is None else max_iterations
         self.state: State | None = None
         self.iterations = self.refinements = 0
+        self.confirmed: tuple[Vector, Certificate] | None = None
         self.callback_seconds = 0.0
         self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
 
@@ -152,7 +153,9 @@ class _Run:
 
     def _holds_at(self, state: State, estimate: bool) -> bool:
         problem, tol = self.evaluator.as_problem(), self.method.tol
-        return certify(problem, state.x, state.y, state.z, tol, estimate=estimate).holds
+        found = certify(problem, state.x, state.y, state.z, tol, estimate=estimate)
+        self.confirmed = (state.x, found) if found.holds else None
+        return found.holds
 
     def _log(self, state: State) -> None:
         entry = {
@@ -219,13 +222,19 @@ class _Run:
                 raise
             return None
 
+    def _certify_state(self, x: Vector, state: State) -> Certificate | None:
+        """The certificate that ended the run where it belongs to this point, else a new one."""
+        if self.confirmed is not None and np.array_equal(self.confirmed[0], x):
+            return self.confirmed[1]
+        return self._certify(x, state.y, state.z)
+
     def _judged(self, status: Status) -> _Verdict:
         """The point to return, what may be said of it, and the status that this leaves."""
         evaluator, state = self.evaluator, self.state
         last = None
         if state is not None and np.isfinite(state.x).all():
             x = np.clip(state.x, evaluator.lb, evaluator.ub)
-            last = _Verdict(x, state.f, status, self._certify(x, state.y, state.z))
+            last = _Verdict(x, state.f, status, self._certify_state(x, state))
             if last.holds:
                 return replace(last, status=Status.CONVERGED if status in _GAVE_UP else status)
             if status is Status.INFEASIBLE:
