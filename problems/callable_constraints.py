@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import BFGS, HessianUpdateStrategy, LinearConstraint, NonlinearConstraint
@@ -12,9 +13,14 @@ from scipy.sparse import csr_array, issparse
 from .callable_curvature import Curvature, DifferencedCurvature, GivenCurvature, NoCurvature, UnknownCurvature
 from .callable_functions import CallableFunction
 from .colouring import Pattern
+from .derivative_backends import BACKENDS, DifferentiatedFunction, differentiated
 from .finite_differences import SCHEMES
 from .nlp import Vector
+from .parallel_map import MapLike
 from .validation import as_bounds, as_real_array
+
+_NAMED_SCHEMES = "'2-point', '3-point', 'cs'"
+_NAMED_TOOLS = ", ".join(map(repr, BACKENDS))
 
 
 @dataclass(frozen=True)
@@ -47,14 +53,16 @@ class ConstraintBlock:
         return np.asarray(self.matrix.data)
 
 
-def constraint_block(label: str, item: Any, x0: Vector, lb: Vector, ub: Vector) -> ConstraintBlock:
+def constraint_block(
+    label: str, item: Any, x0: Vector, lb: Vector, ub: Vector, mapper: MapLike = map
+) -> ConstraintBlock:
     """One constraint, whatever form it has."""
     if isinstance(item, LinearConstraint):
         return _linear_block(label, item, x0.size)
     if isinstance(item, NonlinearConstraint):
-        return _nonlinear_block(label, item, x0, lb, ub)
+        return _nonlinear_block(label, item, x0, lb, ub, mapper)
     if isinstance(item, dict):
-        return _dict_block(label, item, x0, lb, ub)
+        return _dict_block(label, item, x0, lb, ub, mapper)
     raise TypeError(
         f"{label} must be a LinearConstraint, a NonlinearConstraint or a dict, got {type(item).__name__}"
     )
@@ -74,29 +82,29 @@ def _linear_block(label: str, item: LinearConstraint, n: int) -> ConstraintBlock
 
 
 def _nonlinear_block(
-    label: str, item: NonlinearConstraint, x0: Vector, lb: Vector, ub: Vector
+    label: str, item: NonlinearConstraint, x0: Vector, lb: Vector, ub: Vector, mapper: MapLike
 ) -> ConstraintBlock:
     require_callable(f"{label}.fun", item.fun)
     # "2-point" and BFGS are the defaults of the class, so nobody need have asked for them.
     jac = None if isinstance(item.jac, str) and item.jac == "2-point" else item.jac
     jac = checked_jac(f"{label}.jac", jac, pairs=False)
-    check_hess(f"{label}.hess", item.hess, item.jac if jac is not None else None)
-    function = CallableFunction(
-        f"{label}.fun",
-        item.fun,
-        (),
-        jac,
+    hess = None if isinstance(item.hess, BFGS) else item.hess
+    check_hess(f"{label}.hess", hess, jac)
+    tools = Tools(f"{label}.fun", item.fun, (), lb.size, jac, hess)
+    function = tools.function(
         lb,
         ub,
         oracle="constraints",
         jac_label=f"{label}.jac",
         sparsity=item.finite_diff_jac_sparsity,
         relative_step=item.finite_diff_rel_step,
+        mapper=mapper,
     )
     m = function.values(x0).size
-    hess = None if isinstance(item.hess, BFGS) else item.hess
     curvature: Curvature
-    if callable(hess) and not isinstance(hess, HessianUpdateStrategy):
+    if tools.second is not None:
+        curvature = tools.curvature(f"{label}.hess", lb, ub, m)
+    elif callable(hess) and not isinstance(hess, HessianUpdateStrategy):
         curvature = GivenCurvature(f"{label}.hess", hess, lb, ub, m)
     else:
         curvature = other_curvature(function, hess, lb, ub, None)
@@ -104,7 +112,9 @@ def _nonlinear_block(
     return ConstraintBlock(lower, upper, item.keep_feasible, curvature, function)
 
 
-def _dict_block(label: str, item: dict[str, Any], x0: Vector, lb: Vector, ub: Vector) -> ConstraintBlock:
+def _dict_block(
+    label: str, item: dict[str, Any], x0: Vector, lb: Vector, ub: Vector, mapper: MapLike
+) -> ConstraintBlock:
     for key in ("type", "fun"):
         if key not in item:
             raise ValueError(f"{label} must have the key {key!r}, got the keys {sorted(map(str, item))}")
@@ -113,19 +123,88 @@ def _dict_block(label: str, item: dict[str, Any], x0: Vector, lb: Vector, ub: Ve
         raise ValueError(f"{label}['type'] must be 'eq' or 'ineq', got {item['type']!r}")
     require_callable(f"{label}['fun']", item["fun"])
     args = item.get("args", ())
-    function = CallableFunction(
-        f"{label}['fun']",
-        item["fun"],
-        args if isinstance(args, tuple) else (args,),
-        checked_jac(f"{label}['jac']", item.get("jac"), pairs=False),
-        lb,
-        ub,
-        oracle="constraints",
-        jac_label=f"{label}['jac']",
-    )
+    jac = checked_jac(f"{label}['jac']", item.get("jac"), pairs=False)
+    args = args if isinstance(args, tuple) else (args,)
+    tools = Tools(f"{label}['fun']", item["fun"], args, lb.size, jac)
+    function = tools.function(lb, ub, oracle="constraints", jac_label=f"{label}['jac']", mapper=mapper)
     lower = np.zeros(function.values(x0).size)
     upper = np.full(lower.size, 0.0 if kind == "eq" else np.inf)
-    return ConstraintBlock(lower, upper, False, other_curvature(function, None, lb, ub, None), function)
+    curvature: Curvature
+    if tools.second is not None:
+        curvature = tools.curvature(f"{label}['jac']", lb, ub, lower.size)
+    else:
+        curvature = other_curvature(function, None, lb, ub, None)
+    return ConstraintBlock(lower, upper, False, curvature, function)
+
+
+class Tools:
+    """Which tool gives the first derivatives of a user's function, and which the second, if any does.
+
+    Parameters
+    ----------
+    label, fun, args, n
+        As in `DifferentiatedFunction`.
+    jac, hess : optional
+        What the user asked for. A tool that gives the first derivatives gives the second ones too unless
+        something else is asked for: they are exact at the price of differences. And the other way round: a
+        function that a tool understands may be none that numpy does.
+
+    Attributes
+    ----------
+    first, second : DifferentiatedFunction or None
+        The function as each of the two tools sees it.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        fun: Callable[..., Any],
+        args: tuple[Any, ...],
+        n: int,
+        jac: Any,
+        hess: Any = None,
+    ) -> None:
+        jac = hess if jac is None and is_tool(hess) else jac
+        self._label, self._fun, self._args, self._jac = label, fun, args, jac
+        self.first: DifferentiatedFunction | None = None
+        self.second: DifferentiatedFunction | None = None
+        if is_tool(jac):
+            self.first = differentiated(jac, label, fun, args, n)
+        if is_tool(hess) and hess != jac:
+            self.second = differentiated(hess, label, fun, args, n)
+        elif hess is None or is_tool(hess):
+            self.second = self.first
+
+    def function(
+        self,
+        lb: Vector,
+        ub: Vector,
+        *,
+        oracle: Literal["objective", "constraints"],
+        sparsity: Any = None,
+        **keywords: Any,
+    ) -> CallableFunction:
+        """The function with its first derivatives; further arguments as of `CallableFunction`."""
+        keywords |= {"oracle": oracle, "sparsity": sparsity}
+        if self.first is None:
+            return CallableFunction(self._label, self._fun, self._args, self._jac, lb, ub, **keywords)
+        if sparsity is None and oracle == "constraints":  # gradients are dense
+            keywords["sparsity"] = self.first.jacobian_pattern()
+        first = self.first
+        return CallableFunction(
+            self._label, first.value, (), first.jacobian, lb, ub, tool=self._jac, **keywords
+        )
+
+    def curvature(self, label: str, lb: Vector, ub: Vector, m: int, sparsity: Any = None) -> Curvature:
+        """The second derivatives by the tool."""
+        assert self.second is not None
+        pattern = self.second.hessian_pattern() if sparsity is None else sparsity
+        return GivenCurvature(label, self.second.hessian, lb, ub, m, pattern)
+
+
+def is_tool(value: Any) -> bool:
+    """Whether this names one of the tools that differentiate functions."""
+    return isinstance(value, str) and value in BACKENDS
 
 
 def _row_bounds(label: str, lower: Any, upper: Any, m: int) -> tuple[Vector, Vector]:
@@ -168,31 +247,34 @@ def other_curvature(
 
 
 def checked_jac(label: str, jac: Any, pairs: bool = True) -> Any:
-    """`jac`, None where it is not given; a ValueError where it is none of scipy's forms."""
+    """`jac`, None where it is not given; a ValueError where it is none of the forms."""
     if jac is None or jac is False:
         return None
-    if callable(jac) or (isinstance(jac, str) and jac in SCHEMES) or (pairs and jac is True):
+    if isinstance(jac, str) and jac == "complex-step":
+        return "cs"
+    if callable(jac) or (isinstance(jac, str) and jac in (*SCHEMES, *BACKENDS)) or (pairs and jac is True):
         return jac
     wanted = "a callable, True" if pairs else "a callable"
-    raise ValueError(f"{label} must be {wanted}, '2-point', '3-point', 'cs' or None, got {jac!r}")
+    raise ValueError(f"{label} must be {wanted}, {_NAMED_SCHEMES}, {_NAMED_TOOLS} or None, got {jac!r}")
 
 
 def check_hess(label: str, hess: Any, jac: Any) -> None:
-    """Raise a ValueError where `hess` is none of scipy's forms, or would difference differences."""
-    if hess is None or isinstance(hess, HessianUpdateStrategy) or callable(hess):
+    """Raise a ValueError where `hess` is none of the forms, or would difference differences."""
+    if hess is None or isinstance(hess, HessianUpdateStrategy) or callable(hess) or is_tool(hess):
         return
     if not isinstance(hess, str) or hess not in SCHEMES:
         raise ValueError(
-            f"{label} must be a callable, '2-point', '3-point', 'cs', a HessianUpdateStrategy or None, "
+            f"{label} must be a callable, {_NAMED_SCHEMES}, {_NAMED_TOOLS}, a HessianUpdateStrategy or None, "
             f"got {hess!r}"
         )
-    if isinstance(jac, str):
+    if isinstance(jac, str) and jac in SCHEMES:
         raise ValueError(
             f"{label}={hess!r} would difference a gradient that is itself a difference ({jac!r}): "
             "give the gradient, or a HessianUpdateStrategy"
         )
-    if hess == "cs" and jac is None:
-        raise ValueError(f"{label}='cs' needs a gradient that takes complex arguments, none is given")
+    if hess == "cs" and (jac is None or is_tool(jac)):
+        came = "none is given" if jac is None else f"that by {jac!r} does not"
+        raise ValueError(f"{label}='cs' needs a gradient that takes complex arguments, {came}")
 
 
 def require_callable(label: str, value: Any) -> None:

@@ -12,7 +12,6 @@ from scipy.sparse import csr_array, issparse
 from .callable_functions import DENSE_LIMIT, CallableFunction, as_matrix, nearby, union_of_patterns
 from .callable_functions import values_in_pattern as entries_of
 from .colouring import Pattern
-from .evaluator import charge
 from .finite_differences import Scheme, jacobian_by_complex_step, jacobian_by_differences, offsets
 from .nlp import DerivativeSource, IndexVector, Vector
 
@@ -161,13 +160,19 @@ class DifferencedCurvature(Curvature):
         """Values of the symmetric part of the differences."""
         if self._scheme == "cs":
             values = jacobian_by_complex_step(
-                lambda z: self._function.complex_transposed_product(z, weights), x, self._pattern
+                lambda points: (self._function.complex_transposed_product(z, weights) for z in points),
+                x,
+                self._pattern,
             )
         else:
             base = self._function.transposed_product(x, weights)
             step = offsets(x, self._lb, self._ub, self._scheme)
             values = jacobian_by_differences(
-                lambda moved: self._gradient(moved, weights), x, base, step, self._pattern
+                lambda points: self._function.transposed_products(points, weights),
+                x,
+                base,
+                step,
+                self._pattern,
             )
         movable = self._movable()
         one, other = values, values[self._mirror]
@@ -175,10 +180,6 @@ class DifferencedCurvature(Curvature):
         column, row = movable[self._pattern.columns], movable[self._pattern.rows]
         symmetric = np.where(column & row, 0.5 * (one + other), np.where(column, one, other))
         return np.asarray(symmetric[self._lower])
-
-    def _gradient(self, x: Vector, weights: Vector) -> Vector:
-        charge("gradient" if self._function.oracle == "objective" else "jacobian")
-        return self._function.transposed_product(x, weights)
 
     def _movable(self) -> Any:
         if self._scheme == "cs":
@@ -192,7 +193,7 @@ def products_to_matrix(hessp: Callable[[Vector], Any], n: int) -> Any:
 
 
 def _symmetric_pattern(sparsity: Any, n: int) -> Pattern:
-    pattern = Pattern.of(sparsity)
+    pattern = sparsity if isinstance(sparsity, Pattern) else Pattern.of(sparsity)
     if pattern.shape != (n, n):
         raise ValueError(f"hess_sparsity must have shape ({n}, {n}), got {pattern.shape}")
     entries = csr_array((np.ones(pattern.rows.size), (pattern.rows, pattern.columns)), shape=(n, n))

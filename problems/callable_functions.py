@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -12,16 +12,18 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator
 
 from .colouring import Pattern
-from .evaluator import charge
+from .evaluator import LimitReached, charge
 from .finite_differences import (
     SCHEMES,
     Scheme,
+    complex_slope,
     contradicts_differences,
     jacobian_by_complex_step,
     jacobian_by_differences,
     offsets,
 )
 from .nlp import DerivativeSource, Vector
+from .parallel_map import Bound, MapLike
 from .validation import as_real_array, checked_scalar, checked_vector
 
 # Sparse answers get a sparse pattern only above this size: reading a pattern off values may miss entries.
@@ -56,6 +58,10 @@ class CallableFunction:
         Where the Jacobian may be nonzero.
     relative_step : array_like, optional
         Steps of the differences, see `offsets`.
+    mapper : callable, optional
+        Evaluates at several points, with the signature of `map`.
+    tool : str, optional
+        Name of what made the callable `jac` out of `fun`. It is put to the test at the first gradient.
     """
 
     def __init__(
@@ -72,6 +78,8 @@ class CallableFunction:
         jac_label: str = "jac",
         sparsity: Any = None,
         relative_step: ArrayLike | None = None,
+        mapper: MapLike = map,
+        tool: str | None = None,
     ) -> None:
         self.label, self.jac_label, self.oracle = label, jac_label, oracle
         self._fun, self._args, self._lb, self._ub = fun, args, lb, ub
@@ -79,7 +87,11 @@ class CallableFunction:
         self._paired = jac is True
         self._scheme: Scheme | None = jac if jac in SCHEMES else None
         self._complex_is_doubtful = not (self._given or self._paired or self._scheme)
+        # What was asked for by name is tested once: it is kept, or found wrong.
+        self._untested: str | None = tool if tool is not None else ("cs" if self._scheme == "cs" else None)
         self._gradients_checked = 0
+        self._mapper = mapper
+        self._bound = Bound(fun, args)
         self._relative_step = relative_step
         self.n = lb.size
         self._m = 1 if oracle == "objective" else m
@@ -132,6 +144,15 @@ class CallableFunction:
         charge(self.oracle)
         return self._call(x)[0]
 
+    def _values_at(self, points: Iterable[Vector]) -> Iterator[Vector]:
+        """The function at several such points."""
+        return map(self._checked, self._mapper(self._bound, self._charged(points)))
+
+    def _charged(self, points: Iterable[Any], oracle: str | None = None) -> Iterator[Any]:
+        for point in points:
+            charge(oracle or self.oracle)
+            yield point
+
     def _base(self, x: Vector) -> Vector:
         if self._last is None or self._last[0] != x.tobytes():
             charge(self.oracle)
@@ -139,16 +160,26 @@ class CallableFunction:
 
     def _complex(self, z: NDArray[np.complex128]) -> NDArray[Any]:
         """The function at a complex point."""
-        charge(self.oracle)
+        return next(self._complex_at([z]))
+
+    def _complex_at(self, points: Iterable[NDArray[np.complex128]]) -> Iterator[NDArray[Any]]:
+        """The function at complex points."""
         if self._scheme == "cs":
-            value = np.atleast_1d(self._fun(z, *self._args))
-            if not np.iscomplexobj(value):
-                raise TypeError(f"{self.label} must keep complex values for jac='cs', got {value.dtype}")
-        else:
-            try:
-                value = np.atleast_1d(self._fun(z, *self._args))
-            except Exception as error:  # whatever a function does that never meant to see complex numbers
-                raise _LosesImaginaryParts from error
+            for raw in self._mapper(self._bound, self._charged(points)):
+                value = np.atleast_1d(raw)
+                if not np.iscomplexobj(value):
+                    raise TypeError(f"{self.label} must keep complex values for jac='cs', got {value.dtype}")
+                yield self._checked_complex(value)
+            return
+        try:
+            for raw in self._mapper(self._bound, self._charged(points)):
+                yield self._checked_complex(np.atleast_1d(raw))
+        except (LimitReached, _LosesImaginaryParts):
+            raise
+        except Exception as error:  # whatever a function does that never meant to see complex numbers
+            raise _LosesImaginaryParts from error
+
+    def _checked_complex(self, value: NDArray[Any]) -> NDArray[Any]:
         if value.size != self.m or value.dtype.kind not in "fciub":
             raise _LosesImaginaryParts
         return value.reshape(self.m)
@@ -184,8 +215,22 @@ class CallableFunction:
     def transposed_product(self, x: Vector, w: Vector) -> Vector:
         """Jacobian' w, shape (n,)."""
         pattern = self.pattern(x)
-        terms = self.jacobian_values(x) * w[pattern.rows]
+        return self._times(self.jacobian_values(x), pattern, w)
+
+    def _times(self, values: Vector, pattern: Pattern, w: Vector) -> Vector:
+        terms = values * w[pattern.rows]
         return np.bincount(pattern.columns, weights=terms, minlength=self.n).astype(np.float64)
+
+    def transposed_products(self, points: Iterable[Vector], w: Vector) -> Iterator[Vector]:
+        """Jacobian' w at points that no solver asked for, side by side where the user gives the Jacobian."""
+        charged = self._charged(points, "gradient" if self.oracle == "objective" else "jacobian")
+        if self._given is None or self._mapper is map:
+            yield from (self.transposed_product(x, w) for x in charged)
+            return
+        for raw in self._mapper(Bound(self._given, self._args), charged):
+            pattern = self._pattern
+            assert pattern is not None  # the product at the base point found it
+            yield self._times(self._extract(raw, pattern), pattern, w)
 
     def complex_transposed_product(self, z: NDArray[np.complex128], w: Vector) -> NDArray[Any]:
         """Jacobian' w at a complex point, from the user's own Jacobian."""
@@ -195,6 +240,8 @@ class CallableFunction:
         return np.asarray(w @ raw.reshape(self.m, self.n))
 
     def _jacobian_values(self, x: Vector) -> Vector:
+        if self._untested is not None:
+            self._test_claim(x)
         if self._given or self._paired:
             return self._extract(self._raw_jacobian(x), self.pattern(x))
         if self._complex_is_doubtful and self._is_time_to_check():
@@ -202,12 +249,12 @@ class CallableFunction:
         if self._scheme in (None, "cs"):
             try:
                 with np.errstate(all="ignore"):
-                    return jacobian_by_complex_step(self._complex, x, self.pattern(x))
+                    return jacobian_by_complex_step(self._complex_at, x, self.pattern(x))
             except _LosesImaginaryParts:
                 self._distrust_complex_step()
         assert self._scheme is not None
         step = offsets(x, self._lb, self._ub, self._scheme, self._relative_step)
-        return jacobian_by_differences(self._perturbed, x, self._base(x), step, self.pattern(x))
+        return jacobian_by_differences(self._values_at, x, self._base(x), step, self.pattern(x))
 
     def _is_time_to_check(self) -> bool:
         """At the 1st, 2nd, 4th, 8th, ... gradient: a branch not taken so far may lose imaginary parts."""
@@ -220,11 +267,45 @@ class CallableFunction:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
-                wrong = contradicts_differences(self._perturbed, self._complex, x, base, self._lb, self._ub)
+                wrong = self._contradicts(x, base, complex_slope(self._complex, x))
         except _LosesImaginaryParts:
             wrong = True
         if wrong:
             self._distrust_complex_step()
+
+    def _contradicts(self, x: Vector, base: Vector, slope: Callable[[Vector], Vector]) -> bool:
+        return contradicts_differences(self._perturbed, slope, x, base, self._lb, self._ub)
+
+    def _test_claim(self, x: Vector) -> None:
+        """Put derivatives that were asked for by the name of a tool to the test, once."""
+        tool, self._untested = self._untested, None
+        base = self._base(x)
+        if tool == "cs":
+            with np.errstate(all="ignore"):
+                wrong = self._contradicts(x, base, complex_slope(self._complex, x))
+            if wrong:
+                raise ValueError(
+                    f"{self.jac_label}: the complex step of {self.label} disagrees with differences, so that "
+                    "it is not analytic (abs, norm, conjugates and comparisons lose imaginary parts); write "
+                    "it otherwise, or leave the choice open"
+                )
+            return
+        with np.errstate(all="ignore"):
+            wrong = self._contradicts(x, base, self._given_slope(x))
+        if wrong:
+            warnings.warn(
+                f"{self.jac_label}={tool!r} disagrees with differences of {self.label}: it has a kink where "
+                f"the run starts, or does something that {tool} does not see",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _given_slope(self, x: Vector) -> Callable[[Vector], Vector]:
+        pattern = self.pattern(x)
+        values = self._extract(self._raw_jacobian(x), pattern)
+        return lambda along: np.bincount(
+            pattern.rows, weights=values * along[pattern.columns], minlength=self.m
+        ).astype(np.float64)
 
     def _distrust_complex_step(self) -> None:
         if self._scheme == "cs":
@@ -246,7 +327,7 @@ class CallableFunction:
         return values_in_pattern(self.jac_label, matrix, pattern)
 
     def _checked_sparsity(self, sparsity: Any) -> Pattern:
-        pattern = Pattern.of(sparsity)
+        pattern = sparsity if isinstance(sparsity, Pattern) else Pattern.of(sparsity)
         if pattern.shape[1] != self.n or (self._m is not None and pattern.shape[0] != self._m):
             wanted = "m" if self._m is None else self._m
             raise ValueError(

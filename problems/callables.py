@@ -11,6 +11,7 @@ from scipy.optimize import Bounds, HessianUpdateStrategy
 
 from .callable_constraints import (
     ConstraintBlock,
+    Tools,
     as_sequence,
     broadcast_bounds,
     check_hess,
@@ -28,6 +29,7 @@ from .callable_curvature import (
 )
 from .callable_functions import CallableFunction
 from .nlp import NLP, Capabilities, DerivativeSource, IndexVector, Metadata, Vector
+from .parallel_map import MapLike
 from .validation import as_vector, checked_vector
 
 
@@ -47,6 +49,7 @@ def from_callables(
     source: str = "",
     finite_diff_rel_step: ArrayLike | None = None,
     hess_sparsity: Any = None,
+    mapper: MapLike = map,
 ) -> CallableProblem:
     """Make a problem of what `scipy.optimize.minimize` takes.
 
@@ -58,14 +61,18 @@ def from_callables(
         Start.
     args : tuple, default ()
         Extra arguments of fun, jac, hess and hessp; anything else counts as a tuple of one.
-    jac : callable, bool, "2-point", "3-point", "cs", optional
-        ``jac(x, *args)``, shape (n,); True: fun returns (value, gradient). Default: the complex step where it
-        proves right (checked against differences at the start, and again now and then), otherwise central
-        differences.
-    hess : callable, "2-point", "3-point", "cs" or HessianUpdateStrategy, optional
-        ``hess(x, *args)``: dense, sparse or LinearOperator, shape (n, n). A string: differences of the
-        gradient. An update strategy: none, solvers approximate. Default: forward differences of the gradient
-        where that is exact or a complex step, otherwise none.
+    jac : callable, bool, or the name of a scheme or tool, optional
+        ``jac(x, *args)``, shape (n,); True: fun returns (value, gradient). "2-point", "3-point": differences;
+        "cs" or "complex-step": the complex step; "autograd", "jax", "casadi": automatic differentiation by
+        the tool (an extra of karush). Steps and tools asked for by name are compared with differences at the
+        first gradient: a wrong complex step is an error, a tool's disagreement, which may be a kink, a
+        warning. Default: the complex step where it proves right (checked against differences at the start,
+        and again now and then), otherwise central differences.
+    hess : callable, name of a scheme or tool, or HessianUpdateStrategy, optional
+        ``hess(x, *args)``: dense, sparse or LinearOperator, shape (n, n). "2-point", "3-point", "cs":
+        differences of the gradient. A tool: exact. An update strategy: none, solvers approximate. Default:
+        the tool that gives the gradient; else forward differences of the gradient where that is exact or a
+        complex step, otherwise none.
     hessp : callable, optional
         ``hessp(x, p, *args)``: Hessian times p; not used where hess is given.
     bounds : scipy.optimize.Bounds or sequence of (lower, upper), optional
@@ -74,6 +81,7 @@ def from_callables(
     constraints : LinearConstraint, NonlinearConstraint, dict, or a sequence of these, default ()
         Rows in the order given. The defaults of NonlinearConstraint, ``jac="2-point"`` and BFGS for ``hess``,
         count as not given.
+        Their ``jac`` and ``hess`` take the tools' names too; those of the objective say nothing about them.
         ``keep_feasible`` of constraints is recorded (`CallableProblem.keep_feasible`), not enforced.
     name : str, optional
         Default: that of fun.
@@ -83,6 +91,9 @@ def from_callables(
         Relative step of the objective's differences.
     hess_sparsity : sparse or array_like, shape (n, n), optional
         Where the objective's Hessian may be nonzero.
+    mapper : callable, default map
+        Evaluates functions at several points for differences, with the signature of `map`; `open_map` makes
+        one of scipy's ``workers``. The answer does not depend on it.
 
     Returns
     -------
@@ -90,6 +101,8 @@ def from_callables(
 
     Raises
     ------
+    ImportError
+        A tool that is not installed; the message says how to install it.
     TypeError, ValueError
         Bad input, by name. Nonlinear constraints are evaluated once at the start to count their rows; what
         they raise passes unchanged.
@@ -104,13 +117,16 @@ def from_callables(
     check_hess("hess", hess, jac)
     if hessp is not None:
         require_callable("hessp", hessp)
-    objective = CallableFunction(
-        "fun", fun, args, jac, lb, ub, oracle="objective", relative_step=finite_diff_rel_step
-    )
+    tools = Tools("fun", fun, args, start.size, jac, hess)
+    objective = tools.function(lb, ub, oracle="objective", relative_step=finite_diff_rel_step, mapper=mapper)
     product = None if hessp is None or hess is not None else _product(hessp, args, start.size)
-    curvature = _objective_curvature(objective, hess, product, args, lb, ub, hess_sparsity)
+    if tools.second is not None and product is None:
+        curvature = tools.curvature("hess", lb, ub, 1, hess_sparsity)
+    else:
+        curvature = _objective_curvature(objective, hess, product, args, lb, ub, hess_sparsity)
+    base = np.clip(start, lb, ub)
     blocks = [
-        constraint_block(f"constraints[{k}]" if many else "constraints", item, np.clip(start, lb, ub), lb, ub)
+        constraint_block(f"constraints[{k}]" if many else "constraints", item, base, lb, ub, mapper)
         for many, items in [as_sequence(constraints)]
         for k, item in enumerate(items)
     ]

@@ -6,7 +6,7 @@ complex step is due to W. Squire, G. Trapp, SIAM Review 40 (1998).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ Scheme = Literal["2-point", "3-point", "cs"]
 SCHEMES: tuple[Scheme, ...] = ("2-point", "3-point", "cs")
 VectorFunction = Callable[[Vector], Vector]
 ComplexFunction = Callable[[NDArray[np.complex128]], NDArray[Any]]
+# Values of a function at several points, in their order: one after another, or in parallel.
+ValuesAt = Callable[[Iterable[NDArray[Any]]], Iterable[NDArray[Any]]]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Rounding f / h and truncation h (one-sided) or h^2 (central) balance at these powers.
@@ -79,18 +81,19 @@ def _representable(x: Vector, lb: Vector, ub: Vector, offset: Vector) -> Vector:
 
 
 def jacobian_by_differences(
-    fun: VectorFunction, x: Vector, base: Vector, offset: Vector, pattern: Pattern
+    values_at: ValuesAt, x: Vector, base: Vector, offset: Vector, pattern: Pattern
 ) -> Vector:
-    """Values of the Jacobian of `fun` in a pattern.
+    """Values of the Jacobian of a function in a pattern.
 
     Parameters
     ----------
-    fun : callable
-        Function of x with values of shape (m,).
+    values_at : callable
+        Takes an iterable of points and returns the function's values there, each of shape (m,), in the same
+        order: ``lambda points: map(fun, points)``, or some parallel map.
     x : ndarray, shape (n,)
         Base point.
     base : ndarray, shape (m,)
-        ``fun(x)``.
+        The function at x.
     offset : ndarray, shape (1, n) or (2, n)
         From `offsets`. Where it is zero the derivative is taken as zero: the variable is fixed.
     pattern : Pattern, shape (m, n)
@@ -107,17 +110,19 @@ def jacobian_by_differences(
     rows, groups = pattern.rows, pattern.group_of_entry
     slopes = []
     for step in offset:
-        table = np.empty((len(pattern.groups), pattern.shape[0]))
-        for k, columns in enumerate(pattern.groups):
-            along = step[columns]
-            if not np.any(along):
-                table[k] = base
-                continue
-            moved = x.copy()
-            moved[columns] += along
-            table[k] = fun(moved)
+        table = np.tile(base, (len(pattern.groups), 1))
+        moving = [k for k, columns in enumerate(pattern.groups) if np.any(step[columns])]
+        points = (_moved(x, columns, step[columns]) for columns in (pattern.groups[k] for k in moving))
+        for k, value in zip(moving, values_at(points), strict=True):
+            table[k] = value
         slopes.append(_quotient(table[groups, rows] - base[rows], step[pattern.columns]))
     return _combine(slopes, offset[:, pattern.columns])
+
+
+def _moved(x: NDArray[Any], columns: Any, along: Any) -> NDArray[Any]:
+    moved = x.copy()
+    moved[columns] += along
+    return moved
 
 
 def _quotient(difference: Vector, step: Vector) -> Vector:
@@ -134,13 +139,13 @@ def _combine(slopes: list[Vector], steps: Vector) -> Vector:
     return np.where(usable[0] & usable[1], parabola, np.where(usable[0], first, second))
 
 
-def jacobian_by_complex_step(fun: ComplexFunction, x: Vector, pattern: Pattern) -> Vector:
-    """Values of the Jacobian of an analytic `fun` in a pattern, to rounding; the real part of x never moves.
+def jacobian_by_complex_step(values_at: ValuesAt, x: Vector, pattern: Pattern) -> Vector:
+    """Values of the Jacobian of an analytic function in a pattern, to rounding; the real part of x stays.
 
     Parameters
     ----------
-    fun : callable
-        Function of a complex x with values of shape (m,).
+    values_at : callable
+        Takes an iterable of complex points and returns the function's values there, each of shape (m,).
     x : ndarray, shape (n,)
         Point.
     pattern : Pattern, shape (m, n)
@@ -151,26 +156,33 @@ def jacobian_by_complex_step(fun: ComplexFunction, x: Vector, pattern: Pattern) 
     ndarray, shape (nnz,)
     """
     table = np.empty((len(pattern.groups), pattern.shape[0]))
-    for k, columns in enumerate(pattern.groups):
-        moved = x.astype(np.complex128)
-        moved[columns] += 1j * _COMPLEX_STEP
-        table[k] = np.imag(fun(moved))
+    z = x.astype(np.complex128)
+    points = (_moved(z, columns, 1j * _COMPLEX_STEP) for columns in pattern.groups)
+    for k, value in zip(range(len(table)), values_at(points), strict=True):
+        table[k] = np.imag(value)
     return np.asarray(table[pattern.group_of_entry, pattern.rows] / _COMPLEX_STEP)
 
 
-def contradicts_differences(
-    fun: VectorFunction, complex_fun: ComplexFunction, x: Vector, base: Vector, lb: Vector, ub: Vector
-) -> bool:
-    """Whether the complex step disagrees with differences along one direction.
+def complex_slope(fun: ComplexFunction, x: Vector) -> VectorFunction:
+    """Derivative of `fun` at x along a direction, by the complex step."""
+    return lambda along: np.asarray(np.imag(fun(x + 1j * _COMPLEX_STEP * along)) / _COMPLEX_STEP)
 
-    Functions that lose imaginary parts (abs, moduli, casts to real) give wrong derivatives without any error;
-    one complex and two real evaluations find them out. The direction moves every variable that can move and
-    stays within the bounds.
+
+def contradicts_differences(
+    fun: VectorFunction, slope: VectorFunction, x: Vector, base: Vector, lb: Vector, ub: Vector
+) -> bool:
+    """Whether derivatives disagree with differences along one direction.
+
+    Functions that lose imaginary parts (abs, moduli, casts to real) give wrong complex steps without any
+    error, and code that hides an operation from an automatic differentiation wrong derivatives; one slope and
+    two values find them out. The direction moves every variable that can move and stays within the bounds.
 
     Parameters
     ----------
-    fun, complex_fun : callable
-        The function for real and for complex arguments, values of shape (m,).
+    fun : callable
+        The function, values of shape (m,).
+    slope : callable
+        What is claimed to be its derivative at x along a direction: shape (n,) to shape (m,).
     x : ndarray, shape (n,)
         Point.
     base : ndarray, shape (m,)
@@ -181,14 +193,14 @@ def contradicts_differences(
     Returns
     -------
     bool
-        False also where the real values are not finite, and nothing can be said.
+        False also where the values are not finite, and nothing can be said.
     """
     step = offsets(x, lb, ub, "3-point")[0] * (0.5 + 0.5 * ((0.618034 * np.arange(1, x.size + 1)) % 1.0))
-    slope = np.imag(complex_fun(x + 1j * _COMPLEX_STEP * step)) / _COMPLEX_STEP
+    claimed = slope(step)
     whole = fun(x + step) - base
     half = 2.0 * (fun(x + 0.5 * step) - base)
     known = np.isfinite(whole) & np.isfinite(half)
     size = np.maximum(np.abs(whole), np.abs(half))
     margin = np.abs(whole - half) + 1e-6 * size + 1e3 * _EPS * np.maximum(1.0, np.abs(base))
-    agrees = np.abs(slope - (2.0 * half - whole)) <= margin
+    agrees = np.abs(claimed - (2.0 * half - whole)) <= margin
     return bool((known & ~agrees).any())

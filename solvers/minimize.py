@@ -12,6 +12,7 @@ import numpy as np
 
 from ..problems.evaluator import Evaluator, LimitReached
 from ..problems.nlp import NLP, Vector
+from ..problems.parallel_map import MapLike, open_map
 from ..problems.validation import as_vector
 from .driver import run
 from .methods import make_method, nearest
@@ -39,6 +40,8 @@ def minimize(
     method: Any = None,
     options: Mapping[str, Any] | None = None,
     rng: Any = None,
+    *,
+    workers: Any = None,
 ) -> Result:
     """Minimise a function of several variables, or solve a problem object.
 
@@ -52,7 +55,10 @@ def minimize(
     args : tuple, default ()
         Further arguments of `fun`, `jac`, `hess` and `hessp`.
     jac, hess, hessp, bounds, constraints
-        As in `scipy.optimize.minimize`; only with a callable.
+        As in `scipy.optimize.minimize`; only with a callable. `jac` and `hess`, and those of constraints,
+        also take the names of tools that differentiate the function, "autograd", "jax" and "casadi" (extras
+        of karush), and `jac` takes "complex-step". What is asked for by name is compared with differences at
+        the first gradient.
     tol : float, optional
         Tolerance on the scaled errors of the certificate. Default: the method's own, 1e-8; 1e-6 where first
         derivatives are finite differences, whose own error is of that size.
@@ -68,6 +74,10 @@ def minimize(
         and the options of the method by the names of its fields.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Source of randomness of methods that use any, through `numpy.random.default_rng`.
+    workers : int or map-like callable, optional
+        Evaluate differences side by side, as in scipy (whose place for it, among `options`, is taken too): in
+        so many processes (-1: one per processor; functions must be importable), or by a callable like
+        ``pool.map``. The answer is the same, bit for bit. Default: one after another. Only with a callable.
 
     Returns
     -------
@@ -87,22 +97,27 @@ def minimize(
     True
     """
     limits, own = _split_options(options)
+    if "workers" in own:
+        if workers is not None:
+            raise ValueError("workers is given twice, as an argument and as an option")
+        workers = own.pop("workers")
     solver = _as_method(method, own, tol, rng)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
-    call = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds}
-    problem, start = _as_problem(fun_or_problem, x0, args, call, constraints)
-    evaluator = Evaluator(
-        problem,
-        max_time=limits.get("max_time", inf),
-        max_evaluations=limits.get("max_evaluations"),
-        x0=start,
-    )
+    call = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds, "workers": workers}
     tol_is_open = tol is None and "tol" not in own and (method is None or isinstance(method, str))
-    if tol_is_open and _has_coarse_gradients(evaluator):
-        solver = replace(solver, tol=max(solver.tol, DIFFERENCES_TOL))
-    evaluator.feasibility_tolerance = solver.tol
-    return run(solver, evaluator, callback=callback, max_iterations=limits.get("max_iterations"))
+    with open_map(workers) as mapper:
+        problem, start = _as_problem(fun_or_problem, x0, args, call, constraints, mapper)
+        evaluator = Evaluator(
+            problem,
+            max_time=limits.get("max_time", inf),
+            max_evaluations=limits.get("max_evaluations"),
+            x0=start,
+        )
+        if tol_is_open and _has_coarse_gradients(evaluator):
+            solver = replace(solver, tol=max(solver.tol, DIFFERENCES_TOL))
+        evaluator.feasibility_tolerance = solver.tol
+        return run(solver, evaluator, callback=callback, max_iterations=limits.get("max_iterations"))
 
 
 def _has_coarse_gradients(evaluator: Evaluator) -> bool:
@@ -115,7 +130,12 @@ def _has_coarse_gradients(evaluator: Evaluator) -> bool:
 
 
 def _as_problem(
-    given: Any, x0: Any, args: tuple[Any, ...], call: dict[str, Any], constraints: Any
+    given: Any,
+    x0: Any,
+    args: tuple[Any, ...],
+    call: dict[str, Any],
+    constraints: Any,
+    mapper: MapLike,
 ) -> tuple[NLP, Vector | None]:
     """The problem, and the start that replaces its own."""
     if isinstance(given, str):
@@ -136,7 +156,8 @@ def _as_problem(
         raise TypeError("x0 is missing: a callable needs a start")
     from ..problems.callables import from_callables
 
-    return from_callables(given, x0, args=args, constraints=constraints, **call), None
+    parts = {name: value for name, value in call.items() if name != "workers"}
+    return from_callables(given, x0, args=args, constraints=constraints, mapper=mapper, **parts), None
 
 
 def _refuse_parts(problem: NLP, args: tuple[Any, ...], call: dict[str, Any], constraints: Any) -> None:
