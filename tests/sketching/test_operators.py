@@ -195,8 +195,11 @@ def test_sampling_works_where_rows_are_alike_and_not_where_they_differ():
         Q = bases(n, k)[kind]
         for cls in (RowSampling, BlockRowSampling):
             smallest = [np.linalg.svd(cls.sample(seed, d, n) @ Q, compute_uv=False)[-1] for seed in range(10)]
-            # Of a coherent basis some of the ten rows that matter are missed, whatever the seed.
-            assert (min(smallest) > 0.5) if works else (max(smallest) < 1e-15)
+            if works:
+                assert min(smallest) > 0.5
+            else:
+                # Some of the ten rows that matter are missed; blocks have all ten or none of them.
+                assert sum(value < 1e-15 for value in smallest) >= 5
 
 
 def test_leverage_scores_find_the_rows_that_matter():
@@ -251,6 +254,16 @@ def test_row_scores_at_any_scale(scale):
             leverage_probabilities(form(A * scale), 1), leverage_probabilities(A, 1), rtol=1e-10
         )
     np.testing.assert_allclose(row_norm_probabilities(0.0 * A), 1.0 / 300)
+
+
+def test_leverage_scores_are_near_the_exact_ones():
+    rng = np.random.default_rng(1)
+    A = rng.standard_normal((3000, 10)) * rng.exponential(size=(3000, 1)) ** 3
+    exact = np.linalg.norm(np.linalg.qr(A)[0], axis=1) ** 2 / 10
+    estimate = leverage_probabilities(A, rng)
+    # 32 Gaussian columns: chi-squared / 32, which exceeds 3 or falls short of 1/5 with probability 1e-7.
+    assert np.all(estimate < 3.0 * exact + 1e-15)
+    assert np.all(exact < 5.0 * estimate + 1e-15)
 
 
 def test_leverage_scores_of_a_small_matrix_are_those_of_its_own_basis():
@@ -327,6 +340,15 @@ def test_rows_of_sparse_signs_are_uniform():
     assert abs(S.signs.mean()) < 6 / np.sqrt(S.signs.size)
 
 
+def test_sparse_sign_is_uniform_over_sets_of_rows():
+    # Floyd's sampling: all ten pairs of five rows equally often, within five standard deviations.
+    S = SparseSign.sample(2, 5, 20_000, zeta=2)
+    pairs = np.sort(S.rows, axis=1) @ [5, 1]
+    counts = np.unique(pairs, return_counts=True)[1]
+    assert counts.size == 10
+    assert np.all(np.abs(counts - 2000) < 5.0 * np.sqrt(2000 * 0.9))
+
+
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (1, 5), (3, 9), (65, 65)])
 @pytest.mark.parametrize("name", [*COLUMN_SPARSE, "gaussian", "rademacher"])
 def test_odd_shapes(name, n, d):
@@ -376,6 +398,21 @@ def test_any_shape_type_and_order(n, d, k, name, dtype, order, seed):
     np.testing.assert_allclose(
         result, S.toarray() @ A.astype(float), rtol=0, atol=1e-4 if dtype == np.float32 else 1e-12
     )
+
+
+@pytest.mark.parametrize("name", [name for name in SKETCHES if name != "weighted"])
+@pytest.mark.parametrize(
+    ("d", "n", "error", "message"),
+    [
+        (0, 10, ValueError, "d is 0; at least 1 is wanted"),
+        (5, 0, ValueError, "n is 0; at least 1 is wanted"),
+        (2.5, 10, TypeError, "d is 2.5; a whole number is wanted"),
+        (True, 10, TypeError, "d is True"),
+    ],
+)
+def test_bad_sizes(name, d, n, error, message):
+    with pytest.raises(error, match=message):
+        SKETCHES[name](0, d, n)
 
 
 @pytest.mark.parametrize(
