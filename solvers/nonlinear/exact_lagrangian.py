@@ -25,6 +25,7 @@ import numpy as np
 
 from ...problems.evaluator import Evaluator
 from ...problems.nlp import Vector
+from ...problems.validation import as_vector
 from ..status import Status
 from .barrier import BarrierRule
 from .form import SlackForm
@@ -35,6 +36,7 @@ from .newton import RegularisationRule
 from .original import OriginalView
 from .restoration_phase import RestorationPhase, Verdict
 from .search import ExactMeritSearch, FilterRule, FilterSearch, Search
+from .warm_start import WarmStart
 
 Globalisation = Literal["auto", "exact-merit", "filter"]
 
@@ -161,8 +163,17 @@ class ExactLagrangian:
         Of the sketches; the others draw nothing.
     scale : bool, default True
         Gradient-based scaling of the objective and of each constraint.
-    mu : float, default 0.1
-        First barrier parameter.
+    mu : float, optional
+        First barrier parameter. Default: 0.1; with multipliers to start from, a tenth of the error of the
+        optimality conditions at the start.
+    y0 : array_like, shape (m,), optional
+        Multipliers of the constraints to start from, L = f + y'c + z'x. Default: least squares.
+    z0 : array_like, shape (n,), optional
+        Multipliers of the bounds to start from.
+    warm_start : Result, optional
+        The answer to a nearby problem of the same sizes, whose ``y`` and ``z`` are taken where y0 and z0 are
+        not given. Its ``x`` is handed over as x0:
+        ``minimize(problem, near.x, options={"warm_start": near})``.
     """
 
     tol: float = 1e-8
@@ -173,7 +184,10 @@ class ExactLagrangian:
     preconditioner: Any = None
     rng: Any = 0
     scale: bool = True
-    mu: float = 0.1
+    mu: float | None = None
+    y0: Any = field(default=None, compare=False)
+    z0: Any = field(default=None, compare=False)
+    warm_start: Any = field(default=None, compare=False)
     barrier: BarrierRule = field(default_factory=BarrierRule)
     merit: MeritRule = field(default_factory=MeritRule)
     filter: FilterRule = field(default_factory=FilterRule)
@@ -189,8 +203,12 @@ class ExactLagrangian:
         for name, known in (("linear_solver", LINEAR_SOLVERS), ("hessian", HESSIANS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if not self.mu > 0.0:
+        if self.mu is not None and not self.mu > 0.0:
             raise ValueError(f"mu must be positive, got {self.mu!r}")
+        if self.warm_start is not None and not (
+            hasattr(self.warm_start, "y") and hasattr(self.warm_start, "z")
+        ):
+            raise TypeError(f"warm_start must be a result with y and z, got {type(self.warm_start).__name__}")
 
     def init(self, evaluator: Evaluator) -> ExactState | UnusableStart:
         """Scale, push the start inside, estimate the multipliers."""
@@ -200,7 +218,7 @@ class ExactLagrangian:
             )
             form = algebra.form(evaluator, self.scale, 0.1 * self.tol)
             main = self._iteration(form, algebra, self._searches())
-            if self._begin(form, main):
+            if self._begin_warm(form, main) or self._begin(form, main):
                 return ExactState(form, main, negligible=0.1 * self.tol)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
@@ -212,7 +230,19 @@ class ExactLagrangian:
         point = form.evaluate(form.start)
         if not (point.finite and form.differentiate(point)):
             return False
-        main.start(point, None, None, None, self.mu)
+        main.start(point, None, None, None, self.barrier.initial if self.mu is None else self.mu)
+        return True
+
+    def _begin_warm(self, form: SlackForm, main: BarrierIteration) -> bool:
+        """Put the iteration at the multipliers given; False where there are none, or they are of no use."""
+        y = _multipliers("y0", self.y0, "y", self.warm_start, form.evaluator.m)
+        z = _multipliers("z0", self.z0, "z", self.warm_start, form.evaluator.n)
+        if y is None and z is None:
+            return False
+        start = WarmStart(y, z, self.mu).begin(form, main.smallest_mu)
+        if start is None:
+            return False
+        main.start(*start)
         return True
 
     def _searches(self) -> list[Search]:
@@ -296,3 +326,13 @@ class ExactLagrangian:
                 return Status.ACCEPTABLE if state.optimality <= ACCEPTABLE else Status.STALLED
             main.tol = max(0.1 * main.tol, SHARPEST)
         return None
+
+
+def _multipliers(option: str, given: Any, name: str, result: Any, size: int) -> Vector | None:
+    """The option's value, or that of the result; None where there is neither."""
+    if given is None and result is not None:
+        option, given = f"warm_start.{name}", getattr(result, name)
+    if given is None:
+        return None
+    values = as_vector(option, given, size)
+    return values if np.isfinite(values).all() else None

@@ -94,6 +94,11 @@ class BarrierIteration:
             search.reset()
 
     @property
+    def smallest_mu(self) -> float:
+        """Barrier parameter that leaves an error within the tolerance."""
+        return self.tol / (self.barrier.tolerance_factor + 1.0)
+
+    @property
     def error(self) -> float:
         """Optimality error of the problem itself, E_0."""
         return self.iterate.error(0.0)
@@ -117,7 +122,7 @@ class BarrierIteration:
 
     def _update_barrier(self) -> None:
         """Lower the barrier parameter while its subproblem is solved well enough."""
-        smallest = self.tol / (self.barrier.tolerance_factor + 1.0)
+        smallest = self.smallest_mu
         while self.mu > smallest and (
             self.tiny_steps > 0 or self.iterate.error(self.mu) <= self.barrier.tolerance_factor * self.mu
         ):
@@ -137,6 +142,7 @@ class BarrierIteration:
     def _direction(self) -> Direction | None:
         """A direction that solves the Newton system; more regularisation where the residual test fails."""
         system, iterate = self.system, self.iterate
+        system.target = self.tol
         if not system.factor(iterate, self.mu):
             return None
         for _ in range(8):
