@@ -125,7 +125,8 @@ def _ready(path: Path) -> NLP:
 
 
 def _calls(problem: NLP) -> dict[str, Callable[[], Any]]:
-    x, y = problem.x0 + 1e-3 * (1 + np.arange(problem.n) % 7), 1.0 + np.arange(problem.m) % 3
+    x = problem.x0 + 1e-3 * (1 + np.arange(problem.n) % 7)
+    y = np.asarray(1.0 + np.arange(problem.m) % 3, dtype=np.float64)
     g, c = np.empty(problem.n), np.empty(problem.m)
     jacobian = np.empty(problem.jacobian_structure()[1].size) if problem.m else None
     hessian = np.empty(problem.hessian_structure()[1].size)

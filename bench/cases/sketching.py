@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -269,12 +271,12 @@ def _application(quick: bool) -> list[Row]:
         as_csr = S.tocsc().tocsr()
         calls: dict[str, Callable[[], Any]] = {
             "read (sum)": A.sum,
-            "copy": lambda A=A, copy=copy: np.copyto(copy, A),
-            "SparseSign, C order": lambda S=S, A=A: S @ A,
-            "SparseSign, Fortran order": lambda S=S, A=columns: S @ A,
-            "SparseSign, C order, 2 threads": lambda S=S, A=A: S.apply(A, workers=2),
-            "SparseSign of 4, C order": lambda S=stack, A=A: S @ A,
-            "csr_array @ A": lambda S=as_csr, A=A: S @ A,
+            "copy": partial(np.copyto, copy, A),
+            "SparseSign, C order": partial(operator.matmul, S, A),
+            "SparseSign, Fortran order": partial(operator.matmul, S, columns),
+            "SparseSign, C order, 2 threads": partial(S.apply, A, workers=2),
+            "SparseSign of 4, C order": partial(operator.matmul, stack, A),
+            "csr_array @ A": partial(operator.matmul, as_csr, A),
         }
         seconds = dict.fromkeys(calls, np.inf)
         for _ in range(3):
@@ -312,14 +314,14 @@ def _small() -> list[Row]:
     ):
         A, b = rng.standard_normal((m, n)), rng.standard_normal(m)
         calls: dict[str, Callable[[], Any]] = {
-            "karush auto": lambda A=A, b=b: lstsq(A, b, rng=0, workers=_THREADS),
-            "gelsy": lambda A=A, b=b: sla.lstsq(A, b, lapack_driver="gelsy"),
-            "gelsd": lambda A=A, b=b: sla.lstsq(A, b, lapack_driver="gelsd"),
+            "karush auto": partial(lstsq, A, b, rng=0, workers=_THREADS),
+            "gelsy": partial(sla.lstsq, A, b, lapack_driver="gelsy"),
+            "gelsd": partial(sla.lstsq, A, b, lapack_driver="gelsd"),
         }
         if m > n:
-            calls["QR"] = lambda A=A, b=b: _by_qr(A, b)
+            calls["QR"] = partial(_by_qr, A, b)
         if m == n:
-            calls["LU"] = lambda A=A, b=b: sla.solve(A, b)
+            calls["LU"] = partial(sla.solve, A, b)
         seconds = dict.fromkeys(calls, np.inf)
         for _ in range(9):
             for name, call in calls.items():
@@ -366,20 +368,23 @@ def _groups(rows: list[Row]) -> dict[tuple[str, Any], dict[str, Row]]:
 
 
 def _ratio(rows: list[Row], peer: str) -> float:
-    return min(group[peer]["seconds"] / group["karush auto"]["seconds"] for group in _groups(rows).values())
+    groups = _groups(rows).values()
+    return float(min(group[peer]["seconds"] / group["karush auto"]["seconds"] for group in groups))
 
 
 def _excess(rows: list[Row]) -> float:
     """Backward errors below a roundoff count as one: who is further below does not matter."""
-    return max(
-        max(group["karush auto"]["backward_error"], _EPS / 2) / max(group["QR"]["backward_error"], _EPS / 2)
+    errors = [
+        tuple(max(group[name]["backward_error"], _EPS / 2) for name in ("karush auto", "QR"))
         for group in _groups(rows).values()
-    )
+    ]
+    return float(max(ours / theirs for ours, theirs in errors))
 
 
 def _bandwidth(rows: list[Row]) -> float:
     groups = _groups([row for row in rows if row["problem"] == "apply"]).values()
-    return min(group["SparseSign, C order"]["gb_per_s"] / group["read (sum)"]["gb_per_s"] for group in groups)
+    ratios = [group["SparseSign, C order"]["gb_per_s"] / group["read (sum)"]["gb_per_s"] for group in groups]
+    return float(min(ratios))
 
 
 def _overhead(rows: list[Row], least: int) -> float:
