@@ -42,9 +42,12 @@ class Pattern:
     @classmethod
     def of(cls, matrix: Any) -> Pattern:
         """Stored entries of a sparse matrix, nonzeros of a dense one."""
-        entries = csr_array(matrix if issparse(matrix) else np.asarray(matrix)).tocoo()
-        keys = np.unique(entries.row.astype(np.int64) * entries.shape[1] + entries.col)
-        return cls(entries.shape, keys // entries.shape[1], keys % entries.shape[1])
+        entries = csr_array(matrix if issparse(matrix) else np.asarray(matrix))
+        if not entries.has_canonical_format:
+            entries = entries.copy()
+            entries.sum_duplicates()
+        rows = np.repeat(np.arange(entries.shape[0]), np.diff(entries.indptr))
+        return cls(entries.shape, rows, entries.indices.astype(np.int64))
 
     @property
     def is_dense(self) -> bool:

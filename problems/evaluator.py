@@ -257,6 +257,15 @@ class Evaluator:
         multipliers = None if y is None else y.copy()
         return self._vector("hvp", self.problem.hvp, self.n, self._locate(x), v.copy(), multipliers, sigma)
 
+    def hessian_diagonal(self, x: Vector, y: Vector | None = None, sigma: float = 1.0) -> Vector | None:
+        """Diagonal of the Hessian of ``sigma f + y'c``, None where the problem has no cheap way to it."""
+        point = self._locate(x)
+        if not point.finite:
+            return None
+        self.check_deadline()
+        diagonal = self.problem.hessian_diagonal(point.x.copy(), None if y is None else y.copy(), sigma)
+        return None if diagonal is None else checked_vector("hessian_diagonal", diagonal, self.n)
+
     def jvp(self, x: Vector, v: Vector) -> Vector:
         """c'(x) v, shape (m,)."""
         return self._vector("jvp", self.problem.jvp, self.m, self._locate(x), v.copy())

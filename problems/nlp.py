@@ -165,6 +165,13 @@ class NLP(ABC):
         """Hessian of ``sigma f + y'c`` times v, shape (n,)."""
         return _into(out, self.hessian(x, y, sigma) @ v)
 
+    def hessian_diagonal(self, x: Vector, y: Vector | None = None, sigma: float = 1.0) -> Vector | None:
+        """Diagonal of the Hessian of ``sigma f + y'c``, shape (n,), where it costs but a few products.
+
+        None elsewhere. Preconditioners are made of it.
+        """
+        return None
+
     def jvp(self, x: Vector, v: Vector, out: Vector | None = None) -> Vector:
         """c'(x) v, shape (m,)."""
         return _into(out, self.jacobian(x) @ v)

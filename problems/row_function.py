@@ -174,6 +174,21 @@ class RowFunction:
             self._driver("group_curvature")(x, w, indptr, curvatures, slopes)
             self._curvature.add(slopes, curvatures, out)
 
+    def add_hessian_diagonal(self, x: Vector, w: Vector, out: Vector) -> bool:
+        """Diagonal of the Hessian of w'F added to out; False where it takes more than a few products."""
+        if any(a != b for family in self.families for a, b in family.pattern.hessian_pairs):
+            return False
+        # The terms are separable: the row sums of their part of the Hessian are its diagonal.
+        self.add_hessian_product(x, np.ones(self.n), w, out)
+        if self.groups and self._curved.size:
+            indptr, indices, _ = self._jacobian
+            curvatures, slopes = np.empty(self.count), np.empty(indices.size)
+            self._driver("group_curvature")(x, w, indptr, curvatures, slopes)
+            rows = np.repeat(np.arange(self.count), np.diff(indptr))
+            sums = np.bincount(rows, slopes, minlength=self.count)
+            out += np.bincount(indices, slopes * (curvatures[rows] * (slopes - sums[rows])), self.n)
+        return True
+
     def hessian_entries_bound(self) -> int:
         """Most entries of the lower triangle of the Hessian of w'F, without its pattern."""
         pieces = sum(len(f.pattern.hessian_pairs) * f.elements for f in self.families)

@@ -104,6 +104,14 @@ class TermProblem(NLP):
         self._objective.add_gauss_newton(_vector(x, self.n, "x"), sigma * self._unit, out)
         return out
 
+    def hessian_diagonal(self, x: Vector, y: Vector | None = None, sigma: float = 1.0) -> Vector | None:
+        """Diagonal of the Hessian of ``sigma f + y'c``; None where terms of several variables are curved."""
+        out, x = np.zeros(self.n), _vector(x, self.n, "x")
+        known = self._objective.add_hessian_diagonal(x, sigma * self._unit, out)
+        if known and y is not None and not self._constraints.is_linear:
+            known = self._constraints.add_hessian_diagonal(x, _vector(y, self.m, "y"), out)
+        return out if known else None
+
     def hessian_entries_bound(self) -> int:
         """Most entries of the lower triangle of the Hessian, without its pattern."""
         return self._objective.hessian_entries_bound() + self._constraints.hessian_entries_bound()

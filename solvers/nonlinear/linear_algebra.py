@@ -25,8 +25,11 @@ HESSIANS: tuple[str, ...] = get_args(HessianChoice)
 PRODUCTS_LIMIT = 200
 """Variables up to which a Hessian known by products is formed, by as many products, and factorised."""
 
-HEAVY_HESSIAN = 20_000_000
-"""Entries of a Hessian beyond which its products are used: 160 MB, and what a factorisation makes of it."""
+HEAVY_ROW, HEAVY_ORDER = 50, 3000
+"""Entries per row of the lower triangle, and variables, beyond which a Hessian is used by its products.
+
+A factorisation fills such a matrix almost completely, and its cost grows as n^3.
+"""
 
 BFGS_LIMIT = 200
 """Variables up to which a dense quasi-Newton matrix costs less than the limited-memory one's solves."""
@@ -196,6 +199,6 @@ def _by_products(problem: NLP) -> str:
     if not problem.capabilities.hessian_matrix and problem.n > PRODUCTS_LIMIT:
         return f"the Hessian is known by products only, n = {problem.n}"
     entries = problem.hessian_entries_bound()
-    if entries > HEAVY_HESSIAN:
-        return f"the Hessian may have {entries:.1e} entries"
+    if problem.n > HEAVY_ORDER and entries > HEAVY_ROW * problem.n:
+        return f"the Hessian may have {entries / problem.n:.0f} entries in a row, n = {problem.n}"
     return ""

@@ -2,9 +2,10 @@
 
 The accuracy of a direction is that of Hong, Na, Mahoney & Kolar (ICML 2023) without its constant Psi: one is
 accepted when ``||r|| <= min(0.1, ||b||^(1/2)) ||b||``, with b the right-hand side of the unreduced system,
-*and* it descends on the merit function. Where it does not, the tolerance is sharpened first, and the penalty
-parameters are moved after that. The power of ||b|| makes the convergence superlinear, of order 3/2 (Dembo,
-Eisenstat, Steihaug, SIAM J. Numer. Anal. 19 (1982)).
+*and* it descends on the merit function; a residual well below the tolerance of the run is small enough, too.
+Where it does not descend, the tolerance is sharpened first, and the penalty parameters are moved after that.
+The power of ||b|| makes the convergence superlinear, of order 3/2 (Dembo, Eisenstat, Steihaug, SIAM J. Numer.
+Anal. 19 (1982)).
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from .operators import HessianProducts, JacobianProducts
 
 LOOSEST = 0.1
 """Relative residual far from a solution."""
+
+ENOUGH = 0.3
+"""Residual relative to the tolerance of the run: a smaller one would be for nothing."""
 
 SHARPENING = 0.1
 """Factor on the tolerance where the merit function refuses a direction."""
@@ -173,7 +177,7 @@ class MatrixFreeSystem(NewtonSystem):
         # The tail is eliminated exactly, and its gradient near a bound, of size mu/gap, says nothing of x.
         tail = affine_scaling(iterate)[nx:] * gradient[nx:]
         b = math.hypot(*(float(np.linalg.norm(part)) for part in (gradient[:nx], tail, rows)))
-        self.krylov.tolerance = max(min(LOOSEST, math.sqrt(b)), 1e-12) * b
+        self.krylov.tolerance = max(min(LOOSEST, math.sqrt(b)) * b, ENOUGH * self.target, 1e-13 * b)
         self._sharpenings = 0
         return self._convex(super().direction(iterate, mu, c), iterate, mu, c)
 
@@ -195,8 +199,8 @@ class MatrixFreeSystem(NewtonSystem):
     def _is_convex(self, found: Direction, iterate: Iterate) -> bool:
         """Whether a direction may be taken as it is.
 
-        Where conjugate gradients meet negative curvature, the truncated direction descends; but with bounds it
-        is not central, and bounds of variables that it has not got to cut it short. MINRES does not see
+        Where conjugate gradients meet negative curvature, the truncated direction descends; but with bounds
+        it is not central, and bounds of variables that it has not got to cut it short. MINRES does not see
         curvature; it is measured, after Chiang & Zavala, "An inertia-free filter line-search algorithm for
         large-scale nonlinear programming", Comput. Optim. Appl. 64 (2016).
         """

@@ -71,6 +71,8 @@ class NewtonSystem:
     direct = True
     iterations = 0
     """Iterations of an iterative linear solver so far."""
+    target = 0.0
+    """Error of the optimality conditions that is small enough for the run."""
 
     def __init__(self, form: Form, linear_solver: LinearSolver | KKTSolver, rule: RegularisationRule) -> None:
         self.form = form

@@ -44,6 +44,12 @@ class HessianProducts:
         full[form.free] = v
         return np.asarray(form.evaluator.hvp(self.x, full, self._y, self._sigma)[form.free])
 
+    def diagonal(self) -> Vector | None:
+        """The diagonal, None where the problem has no cheap way to it."""
+        form = self.form
+        diagonal = form.evaluator.hessian_diagonal(self.x, self._y, self._sigma)
+        return diagonal if diagonal is None or self._whole else diagonal[form.free]
+
 
 class JacobianProducts:
     """``J @ v`` and ``w @ J`` of the scaled active rows, by the problem's jvp and vjp.

@@ -33,7 +33,10 @@ SMALLEST_METRIC = 1e-6
 """Floor of the diagonal of G, relative to its mean."""
 
 TRACE_PROBES = 4
-"""Products from which the mean curvature of a Hessian known by products is estimated."""
+"""Most products from which the mean curvature of a Hessian is estimated; fewer for large n."""
+
+FULL = 0.3
+"""Share of nonzeros beyond which a sparse Jacobian of few rows is worked with as a dense array."""
 
 MAX_ITERATIONS = 2000
 """Most iterations of one solve; small systems get fewer, see `KrylovKKT.limit`."""
@@ -80,9 +83,9 @@ class KrylovKKT:
         self.run: KrylovRun | None = None
         self.limit = min(100 + 5 * pattern.order, MAX_ITERATIONS)
         self._hessian: Any = None
-        self._jacobian: Any = np.zeros((pattern.m, pattern.n))
+        self._jacobian: Any = csr_array((pattern.m, pattern.n))
         self._jacobian_values: Vector | None = None
-        self._diagonal = np.zeros(pattern.n)
+        self._diagonal: Vector | None = np.zeros(pattern.n)
         self._matrix: KKTProducts | None = None
         self._precondition: Product = np.copy
         self._factorised: FactorisedConstraint | None = None
@@ -106,7 +109,8 @@ class KrylovKKT:
             hessian = None
         self._hessian = self._assembled(hessian) if isinstance(hessian, np.ndarray) else hessian
         self._diagonal = self._diagonal_of(hessian)
-        self._jacobian, self._jacobian_values = jacobian, jacobian_values
+        self._mean: float | None = None
+        self._jacobian, self._jacobian_values = _dense_if_full(jacobian), jacobian_values
         self.run = None
 
     def _assembled(self, values: Vector) -> csr_array:
@@ -124,8 +128,8 @@ class KrylovKKT:
         indices, indptr, source = self._symmetric
         return csr_array((values[source], indices, indptr), shape=(p.n, p.n))
 
-    def _diagonal_of(self, hessian: Any) -> Vector:
-        """The diagonal of H where it is known, its mean where H is known by products."""
+    def _diagonal_of(self, hessian: Any) -> Vector | None:
+        """The diagonal of H, None where H is known by products only."""
         p = self.pattern
         if hessian is None:
             return np.zeros(p.n)
@@ -133,20 +137,18 @@ class KrylovKKT:
             on = p.hessian_rows == p.hessian_columns
             return np.bincount(p.hessian_rows[on], hessian[on], minlength=p.n).astype(np.float64)
         known = getattr(hessian, "diagonal", None)
-        return np.asarray(known()) if known is not None else self._mean_curvature()
+        diagonal: Vector | None = None if known is None else known()
+        return diagonal
 
-    def _mean_curvature(self) -> Vector:
+    def _mean_curvature(self) -> float:
         """trace(H)/n by Hutchinson's estimator, with the same signs each time."""
-        n = self.pattern.n
-        if n == 0:
-            return np.zeros(0)
-        rng = np.random.default_rng(0)
-        total = 0.0
-        for _ in range(TRACE_PROBES):
-            v = rng.choice([-1.0, 1.0], n)
-            total += float(v @ (self._hessian @ v))
-        mean = total / (TRACE_PROBES * n)
-        return np.full(n, mean if math.isfinite(mean) else 0.0)
+        if self._mean is None:
+            n, rng = self.pattern.n, np.random.default_rng(0)
+            probes = max(1, min(TRACE_PROBES, 1000 // max(n, 1)))
+            signs = rng.choice([-1.0, 1.0], (probes, n))
+            mean = sum(float(v @ (self._hessian @ v)) for v in signs) / (probes * max(n, 1))
+            self._mean = mean if math.isfinite(mean) else 0.0
+        return self._mean
 
     # ---- preconditioner
 
@@ -181,7 +183,9 @@ class KrylovKKT:
 
     def _metric(self, primal: Vector) -> DiagonalMetric:
         """G: the modulus of the diagonal of ``H + diag(p)``."""
-        diagonal = np.abs(self._diagonal + primal)
+        if self._diagonal is None and not np.ptp(primal):
+            return DiagonalMetric(np.ones(primal.size))  # its scale does not matter
+        diagonal = np.abs((self._mean_curvature() if self._diagonal is None else self._diagonal) + primal)
         mean = float(diagonal.mean()) if diagonal.size else 0.0
         if not (mean > 0.0 and math.isfinite(mean)):
             return DiagonalMetric(np.ones(diagonal.size))
@@ -274,3 +278,12 @@ class KrylovKKT:
         if isinstance(self.run, Minres) and self.run.negatives > self.pattern.m:
             return -math.inf
         return float(x @ self._matrix.curved(x))
+
+
+def _dense_if_full(jacobian: Any) -> Any:
+    """A sparse array of few rows that is hardly sparse as a dense one."""
+    if issparse(jacobian) and jacobian.shape[0] <= SCHUR_LIMIT:
+        m, n = jacobian.shape
+        if jacobian.nnz > FULL * m * n:
+            return jacobian.toarray()
+    return jacobian

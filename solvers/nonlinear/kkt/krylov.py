@@ -35,6 +35,9 @@ RECHECK = 50
 
 MAX_RESTARTS = 3
 
+ROUNDED = 1e-12
+"""Residual of the second block, relative to the right-hand side, that is not worth a correction."""
+
 STIFF = 1e-7
 """Entries of d up to which a row counts as an equation, whose multiplier is updated from the residual."""
 
@@ -167,7 +170,7 @@ class ProjectedCG:
         n = self.matrix.n
         r = self.rhs - self.matrix.multiply(self.solution) if self.solution.any() else self.rhs.copy()
         gap = r[n:]
-        if gap.any():
+        if float(np.linalg.norm(gap)) > ROUNDED * float(np.linalg.norm(self.rhs)):
             correction = self.precondition(np.concatenate([np.zeros(n), gap]))
             corrected = self.solution + correction
             r_corrected = self.rhs - self.matrix.multiply(corrected)
