@@ -115,6 +115,11 @@ class ProductForm(SlackForm):
         return HessianProducts(self, point.x, y, sigma)
 
 
+def forcing(b: float) -> float:
+    """Relative residual at an error of size b."""
+    return min(LOOSEST, math.sqrt(b))
+
+
 class MatrixFreeSystem(NewtonSystem):
     """A Newton system on a `KrylovKKT`: directions to an adaptive tolerance, resumed when refused.
 
@@ -177,7 +182,7 @@ class MatrixFreeSystem(NewtonSystem):
         # The tail is eliminated exactly, and its gradient near a bound, of size mu/gap, says nothing of x.
         tail = affine_scaling(iterate)[nx:] * gradient[nx:]
         b = math.hypot(*(float(np.linalg.norm(part)) for part in (gradient[:nx], tail, rows)))
-        self.krylov.tolerance = max(min(LOOSEST, math.sqrt(b)) * b, ENOUGH * self.target, 1e-13 * b)
+        self.krylov.tolerance = max(forcing(b) * b, ENOUGH * self.target, 1e-13 * b)
         self._sharpenings = 0
         return self._convex(super().direction(iterate, mu, c), iterate, mu, c)
 

@@ -71,10 +71,14 @@ class NystromMetric:
 
 @dataclass
 class _Account:
-    """Multiplications that a way of solving took, and whether it got there."""
+    """Multiplications that a way of solving took, and whether it got there; or why it was not tried."""
 
     price: float
     reached: bool
+    refused: str = ""
+
+    def __str__(self) -> str:
+        return self.refused or f"{self.price:.1e}{'' if self.reached else ' without result'}"
 
 
 class SketchedKKT(KrylovKKT):
@@ -97,6 +101,7 @@ class SketchedKKT(KrylovKKT):
         self._plain = True
         self._built: NystromPreconditioner | None = None
         self._spent = 0.0
+        self._refused = ""
         self.products = 0
         """Products with the Hessian that sketches took."""
         self.note = "" if pattern.n >= SMALLEST else f"too small to be sketched, n = {pattern.n}"
@@ -147,11 +152,13 @@ class SketchedKKT(KrylovKKT):
                 scaled, mu=1.0, max_rank=min(LARGEST_RANK, n // 2), rng=self._rng
             )
         except ValueError:
-            self.note = "the Hessian is not positive semidefinite: nothing to sketch"
+            self._refused = "refused: the Hessian is not positive semidefinite"
             return None
         self.products += built.products
         if built.gain < 10.0:
-            self.note = f"a Nystrom preconditioner would lower the condition number by {built.gain:.2g} only"
+            self._refused = (
+                f"refused: predicted to lower the condition number {max(built.gain, 1.0):.2g} times"
+            )
             return None
         return built
 
@@ -173,21 +180,17 @@ class SketchedKKT(KrylovKKT):
         plain = self._priced(rhs)
         accounts = {"nystrom": self._nystrom_account(rhs)}
         if self._has_rows() and self.pattern.order <= PROJECTION_LIMIT:
-            accounts["projections"] = self._projection_account(rhs, plain.price)
+            accounts["sketch-and-project"] = self._projection_account(rhs, plain.price)
         self.tolerance = tolerance
-        best = min(
-            (way for way in accounts if accounts[way].reached), key=lambda w: accounts[w].price, default=""
+        best = min(accounts, key=lambda way: accounts[way].price if accounts[way].reached else np.inf)
+        won = accounts[best].reached and not (plain.reached and plain.price <= accounts[best].price)
+        if won:
+            self._way = "nystrom" if best == "nystrom" else "projections"
+        tried = ", ".join(f"{way} {account}" for way, account in accounts.items())
+        self.note = (
+            f"{'faster' if won else 'not faster'}, in multiplications on the first system: {tried}; "
+            f"plain Krylov {plain}"
         )
-        if best and (not plain.reached or accounts[best].price < plain.price):
-            self._way = best
-            self.note = (
-                f"{accounts[best].price:.1e} multiplications on the first system, {plain.price:.1e} without"
-            )
-        elif not self.note:
-            tried = ", ".join(f"{way} {account.price:.1e}" for way, account in accounts.items())
-            self.note = (
-                f"not faster: plain Krylov {plain.price:.1e} multiplications on the first system, {tried}"
-            )
         self._plain = self._way != "nystrom"
         super().factor(self._primal, self._dual)
 
@@ -201,12 +204,12 @@ class SketchedKKT(KrylovKKT):
 
     def _nystrom_account(self, rhs: Vector) -> _Account:
         if not self.projects:
-            return _Account(np.inf, False)
+            return _Account(np.inf, False, "refused: no constraint preconditioner")
         self._plain, before = False, self.products
         super().factor(self._primal, self._dual)
         spent = (self.products - before) * self._price_of_product()
-        if spent == 0.0 or self.note:
-            return _Account(np.inf, False)
+        if self._built is None:
+            return _Account(np.inf, False, self._refused)
         # Orthonormal bases of the test vectors and of their images.
         rank = self.products - before
         account = self._priced(rhs)
