@@ -66,7 +66,7 @@ def barrier_hessian(zl, zu, gap_lower, gap_upper, sigma):
 
 
 @njit(
-    "UniTuple(float64, 6)(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    "UniTuple(float64, 7)(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1])",
     **_OPTIONS,
 )
@@ -74,9 +74,9 @@ def optimality_parts(gradient, c, y, zl, zu, gap_lower, gap_upper):
     """What the optimality error is made of.
 
     Maximum norms of gradient - zl + zu and of c; least and largest product of gap and multiplier (inf and
-    -inf without bounds); sums of |y| and of zl and zu.
+    -inf without bounds); sums of |y|, of zl and zu, and of the products.
     """
-    stationarity = infeasibility = y_sum = z_sum = 0.0
+    stationarity = infeasibility = y_sum = z_sum = products = 0.0
     least, largest = np.inf, -np.inf
     for i in range(gradient.size):
         residual = abs(gradient[i] - zl[i] + zu[i])
@@ -86,13 +86,14 @@ def optimality_parts(gradient, c, y, zl, zu, gap_lower, gap_upper):
             if gap < np.inf:
                 product = gap * z
                 z_sum += z
+                products += product
                 least, largest = min(least, product), max(largest, product)
     for i in range(c.size):
         violation = abs(c[i])
         if violation > infeasibility or violation != violation:
             infeasibility = violation
         y_sum += abs(y[i])
-    return stationarity, infeasibility, least, largest, y_sum, z_sum
+    return stationarity, infeasibility, least, largest, y_sum, z_sum, products
 
 
 @njit(
@@ -151,3 +152,65 @@ def relative_length(dw, w):
         if length > longest or length != length:
             longest = length
     return longest
+
+
+@njit("float64(" + 12 * "float64[::1], " + "float64, float64, int64, int64, int64)", **_OPTIONS)
+def quality(dw, dzl, dzu, cw, czl, czu, zl, zu, gap_lower, gap_upper, gradient, c, sigma, tau, n, m, count):
+    """Quality function of Nocedal, Waechter & Waltz (2009), equation (4.2), squares of 2-norms in the mean.
+
+    For the step ``(1 - sigma) d + sigma c``, d the affine one, c the one to the mean product of gap and
+    multiplier, both cut by the fraction to the boundary.
+    """
+    rate_primal = rate_dual = 0.0
+    rest = 1.0 - sigma
+    for i in range(dw.size):
+        step = rest * dw[i] + sigma * cw[i]
+        rate_primal = max(rate_primal, -step / gap_lower[i], step / gap_upper[i])
+        if zl[i] > 0.0:
+            rate_dual = max(rate_dual, -(rest * dzl[i] + sigma * czl[i]) / zl[i])
+        if zu[i] > 0.0:
+            rate_dual = max(rate_dual, -(rest * dzu[i] + sigma * czu[i]) / zu[i])
+    primal = 1.0 if rate_primal <= tau else tau / rate_primal
+    dual = 1.0 if rate_dual <= tau else tau / rate_dual
+    stationarity = complementarity = infeasibility = 0.0
+    for i in range(dw.size):
+        residual = gradient[i] - zl[i] + zu[i]
+        stationarity += residual * residual
+        step = primal * (rest * dw[i] + sigma * cw[i])
+        if gap_lower[i] < np.inf:
+            product = (gap_lower[i] + step) * (zl[i] + dual * (rest * dzl[i] + sigma * czl[i]))
+            complementarity += product * product
+        if gap_upper[i] < np.inf:
+            product = (gap_upper[i] - step) * (zu[i] + dual * (rest * dzu[i] + sigma * czu[i]))
+            complementarity += product * product
+    for i in range(c.size):
+        infeasibility += c[i] * c[i]
+    return (
+        (1.0 - dual) ** 2 * stationarity / n
+        + (1.0 - primal) ** 2 * infeasibility / m
+        + complementarity / count
+    )
+
+
+@njit("float64(" + 12 * "float64[::1], " + "float64, int64, int64, int64)", **_OPTIONS)
+def best_centering(dw, dzl, dzu, cw, czl, czu, zl, zu, gap_lower, gap_upper, gradient, c, tau, n, m, count):
+    """The sigma between 1e-6 and 100 with the least `quality`: on a grid of powers of ten, then refined."""
+    best, least = 1.0, np.inf
+    for k in range(-6, 3):
+        sigma = 10.0**k
+        q = quality(
+            dw, dzl, dzu, cw, czl, czu, zl, zu, gap_lower, gap_upper, gradient, c, sigma, tau, n, m, count
+        )
+        if q < least:
+            best, least = sigma, q
+    factor = 10.0**0.5
+    for _ in range(4):
+        center = best
+        for sigma in (center / factor, center * factor):
+            q = quality(
+                dw, dzl, dzu, cw, czl, czu, zl, zu, gap_lower, gap_upper, gradient, c, sigma, tau, n, m, count
+            )
+            if q < least and 1e-6 <= sigma <= 100.0:
+                best, least = sigma, q
+        factor = factor**0.5
+    return best

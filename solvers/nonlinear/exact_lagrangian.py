@@ -28,6 +28,7 @@ from ...problems.nlp import Vector
 from ...problems.validation import as_vector
 from ..status import Status
 from .barrier import BarrierRule
+from .barrier_update import UPDATES, AdaptiveUpdate, MonotoneUpdate, UpdateName
 from .form import SlackForm
 from .iteration import BarrierIteration, Outcome
 from .linear_algebra import HESSIANS, LINEAR_SOLVERS, HessianChoice, LinearAlgebra, LinearSolver
@@ -164,8 +165,11 @@ class ExactLagrangian:
     scale : bool, default True
         Gradient-based scaling of the objective and of each constraint.
     mu : float, optional
-        First barrier parameter. Default: 0.1; with multipliers to start from, a tenth of the error of the
-        optimality conditions at the start.
+        First barrier parameter. Default: 0.1; with multipliers to start from, a thousandth of the error of
+        the optimality conditions at the start.
+    barrier_update : {"auto", "monotone", "adaptive"}
+        How the barrier parameter is lowered: when its subproblem is solved, or with every step, to what
+        promises the least error. "auto": monotone; the measurements behind it stand in `barrier_update`.
     y0 : array_like, shape (m,), optional
         Multipliers of the constraints to start from, L = f + y'c + z'x. Default: least squares.
     z0 : array_like, shape (n,), optional
@@ -185,6 +189,7 @@ class ExactLagrangian:
     rng: Any = 0
     scale: bool = True
     mu: float | None = None
+    barrier_update: UpdateName = "auto"
     y0: Any = field(default=None, compare=False)
     z0: Any = field(default=None, compare=False)
     warm_start: Any = field(default=None, compare=False)
@@ -200,7 +205,11 @@ class ExactLagrangian:
             raise ValueError(
                 f"globalisation must be 'auto', 'exact-merit' or 'filter', got {self.globalisation!r}"
             )
-        for name, known in (("linear_solver", LINEAR_SOLVERS), ("hessian", HESSIANS)):
+        for name, known in (
+            ("linear_solver", LINEAR_SOLVERS),
+            ("hessian", HESSIANS),
+            ("barrier_update", UPDATES),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.mu is not None and not self.mu > 0.0:
@@ -223,7 +232,8 @@ class ExactLagrangian:
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
     def _iteration(self, form: SlackForm, algebra: LinearAlgebra, searches: list[Search]) -> BarrierIteration:
-        return BarrierIteration(form, searches, self.tol, self.barrier, self.regularisation, algebra)
+        update = AdaptiveUpdate() if self.barrier_update == "adaptive" else MonotoneUpdate()
+        return BarrierIteration(form, searches, self.tol, self.barrier, self.regularisation, algebra, update)
 
     def _begin(self, form: SlackForm, main: BarrierIteration) -> bool:
         """Put the iteration at the start; False where functions or derivatives are not finite there."""

@@ -51,6 +51,8 @@ class Iterate:
         Maximum norm of the gradient of the Lagrangian with the bounds' multipliers.
     infeasibility : float
         Maximum norm of C(w).
+    mean_complementarity : float
+        Mean product of gap and multiplier.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class Iterate:
         "gaps",
         "infeasibility",
         "lagrangian_gradient",
+        "mean_complementarity",
         "point",
         "stationarity",
         "y",
@@ -78,7 +81,8 @@ class Iterate:
         self.stationarity, self.infeasibility = parts[:2]
         self._products = parts[2:4]
         # s_d and s_c of Waechter & Biegler (2006), equation (6): the mean multiplier in hundreds, at least 1.
-        y_sum, z_sum = parts[4:]
+        y_sum, z_sum, product_sum = parts[4:]
+        self.mean_complementarity = product_sum / max(1, bounds.count)
         mean = (y_sum + z_sum) / max(1, y.size + bounds.count)
         self._weights = max(100.0, mean) / 100.0, max(100.0, z_sum / max(1, bounds.count)) / 100.0
 

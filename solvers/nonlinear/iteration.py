@@ -11,6 +11,7 @@ import numpy as np
 from ...problems.nlp import Vector
 from .barrier import BarrierRule, bound_multiplier_steps, dual_step_limit, primal_step_limit, stepped
 from .barrier_kernels import relative_length
+from .barrier_update import BarrierUpdate, MonotoneUpdate
 from .form import Form, Point
 from .iterate import Bounds, Iterate
 from .linear_algebra import LinearAlgebra
@@ -70,6 +71,7 @@ class BarrierIteration:
     barrier: BarrierRule = field(default_factory=BarrierRule)
     regularisation: RegularisationRule = field(default_factory=RegularisationRule)
     linear_algebra: LinearAlgebra = field(default_factory=LinearAlgebra)
+    update: BarrierUpdate = field(default_factory=MonotoneUpdate)
     mu: float = 0.0
     log: IterationLog = field(default_factory=IterationLog)
     tiny_steps: int = 0
@@ -105,30 +107,28 @@ class BarrierIteration:
 
     def advance(self) -> Outcome:
         """One iteration: barrier parameter, Newton direction, search, multipliers."""
-        self._update_barrier()
-        direction = self._direction()
-        if direction is None:
-            return Outcome.NO_DIRECTION
-        tau = self.barrier.tau(self.mu)
-        limit = primal_step_limit(self.iterate, direction.dw, tau)
-        accepted = self._tiny_step(direction, limit) or self._search(direction, limit)
-        if accepted is None:
-            return Outcome.NO_STEP
+        self.update.at_iterate(self)
+        while True:
+            direction = self._direction()
+            if direction is None:
+                return Outcome.NO_DIRECTION
+            tau = self.barrier.tau(self.mu)
+            limit = primal_step_limit(self.iterate, direction.dw, tau)
+            accepted = self._tiny_step(direction, limit) or self._search(direction, limit)
+            if accepted is not None:
+                break
+            if not (self.update.retreat(self) or self._next_search()):
+                return Outcome.NO_STEP
         self._accept(accepted, tau)
         self.short_steps = self.short_steps + 1 if accepted.alpha < CRAWL_FRACTION * limit else 0
         if self.short_steps >= CRAWL_LENGTH and not self._next_search():
             return Outcome.CRAWLING
         return Outcome.STEP
 
-    def _update_barrier(self) -> None:
-        """Lower the barrier parameter while its subproblem is solved well enough."""
-        smallest = self.smallest_mu
-        while self.mu > smallest and (
-            self.tiny_steps > 0 or self.iterate.error(self.mu) <= self.barrier.tolerance_factor * self.mu
-        ):
-            self._set_barrier(max(smallest, self.barrier.next(self.mu)))
-
-    def _set_barrier(self, mu: float) -> None:
+    def set_barrier(self, mu: float) -> None:
+        """Go over to another barrier parameter."""
+        if mu == self.mu:
+            return
         self.mu = mu
         self.tiny_steps = self.short_steps = 0
         self.form.set_barrier(mu)
@@ -145,6 +145,7 @@ class BarrierIteration:
         system.target = self.tol
         if not system.factor(iterate, self.mu):
             return None
+        self.update.with_factors(self)
         for _ in range(8):
             direction = system.direction(iterate, self.mu)
             if direction.residual <= 1e-5 or (not system.direct and isfinite(direction.residual)):
@@ -166,11 +167,7 @@ class BarrierIteration:
         return Accepted(point, limit, direction, "t")
 
     def _search(self, direction: Direction, limit: float) -> Accepted | None:
-        """The first search that finds a trial; those before it have had their chance."""
-        while True:
-            accepted = self.searches[0].search(self.system, self.iterate, direction, self.mu, limit)
-            if accepted is not None or not self._next_search():
-                return accepted
+        return self.searches[0].search(self.system, self.iterate, direction, self.mu, limit)
 
     def _next_search(self) -> bool:
         """Give the present search up for the next one; False where it is the last."""

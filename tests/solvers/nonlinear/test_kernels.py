@@ -103,6 +103,7 @@ def test_optimality_parts(box, rng):
         products.max(),
         np.abs(y).sum(),
         (zl + zu).sum(),
+        products.sum(),
     )
     assert_allclose(parts, expected, rtol=1e-14)
     gradient[3], c[2] = np.nan, np.nan
