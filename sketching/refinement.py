@@ -272,6 +272,9 @@ class StoppingRule(ABC):
 class LeastSquaresRule(StoppingRule):
     """Accurate is: the backward error is that of a stable method, or the accuracy asked for is there.
 
+    The backward error has to be small relative to ||A|| and, as QR's is, to A with its columns scaled: else
+    unknowns of small columns would be left unsolved.
+
     Parameters
     ----------
     system, factor
@@ -300,24 +303,39 @@ class LeastSquaresRule(StoppingRule):
         size = factor.largest * np.linalg.norm(x / scale, axis=0)
         rounding = system.eps * (_GAMMA * size + _RHO * factor.condition * residual)
         super().__init__(rounding if first else np.zeros_like(rounding))
-        self._factor = factor
-        norm = np.linalg.norm(x, axis=0)
-        self._backward = _BACKWARD * system.eps * factor.norm * norm
-        self._forward = rtol * size
-        augmented = np.hypot(residual, system.damp * norm)
-        with np.errstate(all="ignore"):
-            self._omega = np.where(norm > 0.0, augmented / norm, 0.0)
+        self._factor, self._scale = factor, scale
+        self._forward = rtol * np.linalg.norm(factor.unapply(x), axis=0)
+        augmented = np.hypot(residual, system.damp * np.linalg.norm(x, axis=0))
+        accuracy = _BACKWARD * system.eps
+        self._plain = _Allowance(accuracy * factor.norm, np.linalg.norm(x, axis=0), augmented)
+        self._scaled = _Allowance(accuracy * factor.scaled_norm, np.linalg.norm(x / scale, axis=0), augmented)
 
     def is_accurate(self, left: np.ndarray) -> bool:
-        """True where ``left`` = P'A'(b - A x) is small enough.
-
-        The backward error's weight (A'A + w^2 I)^(-1/2) is below both (A'A)^(-1/2) and I/w: of the two bounds
-        that follow from `backward_error.karlson_walden`, the smaller is taken.
-        """
+        """True where ``left`` = P'A'(b - A x) is small enough."""
         in_range = np.linalg.norm(left, axis=0)
         if not np.any(in_range):
             return True
-        gradient = np.linalg.norm(self._factor.unapply_adjoint(left), axis=0)
+        gradient = self._factor.unapply_adjoint(left)
+        backward = self._plain.covers(in_range, np.linalg.norm(gradient, axis=0)) & self._scaled.covers(
+            in_range, np.linalg.norm(gradient * self._scale, axis=0)
+        )
+        return bool(np.all(backward | (in_range <= self._forward)))
+
+
+class _Allowance:
+    """A backward error that is small enough, relative to a norm of A."""
+
+    def __init__(self, accuracy: float, size: np.ndarray, residual: np.ndarray) -> None:
+        self._most = accuracy * size
+        with np.errstate(all="ignore"):
+            self._omega = np.where(size > 0.0, residual / size, 0.0)
+
+    def covers(self, in_range: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Where the error is within it, from the norms of P'A'r and A'r.
+
+        The weight (A'A + w^2 I)^(-1/2) in `backward_error.karlson_walden` is below both (A'A)^(-1/2) and I/w:
+        of the two bounds that follow the smaller is taken.
+        """
         with np.errstate(all="ignore"):
             bound = np.minimum(in_range, np.where(self._omega > 0.0, gradient / self._omega, np.inf))
-        return bool(np.all((bound <= self._backward) | (in_range <= self._forward)))
+        return np.asarray(bound <= self._most)

@@ -76,10 +76,21 @@ class SketchedFactor:
             return np.asarray(self.inverse @ h)
         return _rows(self.upper.T @ h, 1.0 / self.scale)
 
+    def unapply(self, x: np.ndarray) -> np.ndarray:
+        """Y with x = P y, for x in the range of P: the coordinates of A x, and as large."""
+        if self.inverse is not None:
+            return np.asarray(self.inverse.T @ x)
+        return np.asarray(self.upper @ _rows(x, 1.0 / self.scale))
+
     @cached_property
     def norm(self) -> float:
         """||A||_F, estimated."""
         return float(np.linalg.norm(self.upper / self.scale))
+
+    @cached_property
+    def scaled_norm(self) -> float:
+        """||A||_F with the columns of A scaled."""
+        return float(np.linalg.norm(self.upper))
 
     @cached_property
     def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:
@@ -122,11 +133,14 @@ def factorise(sketched: np.ndarray, sketched_b: np.ndarray, damp: float, eps: fl
         Unit roundoff; singular values below 30 eps times the largest are dropped.
     """
     n = sketched.shape[1]
+    norms = np.sqrt(np.einsum("ij,ij->j", sketched, sketched))
     if damp:
+        # Damping in the noise of A must not make large what it alone holds: such columns are negligible.
+        noise = _NEGLIGIBLE * eps * norms.max()
+        norms = np.where((norms < damp) & (damp <= noise), norms.max(), np.hypot(norms, damp))
         sketched = np.vstack([sketched, damp * np.eye(n, dtype=sketched.dtype)])
         padding = np.zeros((n, *sketched_b.shape[1:]), dtype=sketched_b.dtype)
         sketched_b = np.concatenate([sketched_b, padding])
-    norms = np.sqrt(np.einsum("ij,ij->j", sketched, sketched))
     scale = np.where(norms > 0.0, 1.0 / np.where(norms > 0.0, norms, 1.0), 1.0).astype(sketched.dtype)
     scaled = np.multiply(sketched, scale, order="F")
     upper, coordinates = _qr(scaled, sketched_b)
