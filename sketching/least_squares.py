@@ -325,7 +325,8 @@ def _start(
     def objective(x: np.ndarray) -> np.ndarray:
         return np.asarray(np.hypot(system.gradient(x, b)[1], system.damp * np.linalg.norm(x, axis=0)))
 
-    return warm if np.all(objective(warm) < objective(guess)) else guess
+    with np.errstate(over="ignore", invalid="ignore"):  # a wild start is no better
+        return warm if np.all(objective(warm) < objective(guess)) else guess
 
 
 def _iterate(
@@ -371,8 +372,10 @@ def _stable(errors: Any, eps: float, rtol: float) -> bool:
 def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquaresResult:
     """Least norm through the factor of a sketch of A'."""
     roots = None if options.weights is None else np.sqrt(options.weights)
-    # Without damping A x = b can be had, and weights do not matter.
-    matrix, right = (A, b) if roots is None or not options.damp else (_scaled(A, roots), _rows(b, roots))
+    # Without damping A x = b can be had, and weights do not matter if they are not zero.
+    matrix, right = A, b
+    if roots is not None and (options.damp or np.any(roots == 0.0)):
+        matrix, right = _scaled(A, roots), _rows(b, roots)
     system = LeastSquaresSystem(matrix.T, None, options.damp, options.workers)
     right = np.asfortranarray(right, dtype=system.dtype)
     d = options.sketch_size or choose(A)
