@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .casadi_problems import from_casadi
+    from .cvxpy_problems import from_cvxpy
     from .model import Model, Rows, Variables
+    from .nl_files import from_nl
     from .nlp import NLP, Capabilities, Metadata
     from .registry import collections, find, get, register, select
     from .sif import SIFError, from_sif
@@ -20,6 +23,9 @@ _HOMES = {
     "Variables": "model",
     "collections": "registry",
     "find": "registry",
+    "from_casadi": "casadi_problems",
+    "from_cvxpy": "cvxpy_problems",
+    "from_nl": "nl_files",
     "from_sif": "sif",
     "get": "registry",
     "register": "registry",
@@ -36,6 +42,9 @@ __all__ = [
     "Variables",
     "collections",
     "find",
+    "from_casadi",
+    "from_cvxpy",
+    "from_nl",
     "from_sif",
     "get",
     "register",

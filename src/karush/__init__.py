@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .problems.model import Model
     from .problems.nlp import NLP, Capabilities, Metadata
     from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
+    from .solvers.cvxpy_interface import solve_cvxpy
     from .solvers.methods import method_names, register_method
     from .solvers.minimize import minimize
     from .solvers.result import Result
@@ -43,6 +44,7 @@ __all__ = [
     "register_method",
     "scipy_method",
     "sketching",
+    "solve_cvxpy",
     "solvers",
 ]
 
@@ -61,6 +63,7 @@ _HOMES = {
     "method_names": "solvers.methods",
     "register_method": "solvers.methods",
     "minimize": "solvers.minimize",
+    "solve_cvxpy": "solvers.cvxpy_interface",
     "Result": "solvers.result",
     "scipy_method": "solvers.scipy_interface",
     "Status": "solvers.status",
