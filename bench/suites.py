@@ -25,7 +25,8 @@ def build(name: str, sizes: Mapping[str, Any]) -> NLP:
     Parameters
     ----------
     name : str
-        Registry name, or ``path/to/file.py:function``: the function, called with the sizes, returns an `NLP`.
+        Registry name, or ``path/to/file.py:function``: the function, called with the sizes, returns an `NLP`;
+        or ``path/to/model.nl``.
     sizes : mapping
         Sizes as keyword arguments; for ``sif:NAME`` the folder stands among them as ``path``.
 
@@ -33,7 +34,13 @@ def build(name: str, sizes: Mapping[str, Any]) -> NLP:
     ------
     ValueError, TypeError
         Unknown name or size; no such function; what it returns is no `NLP`.
+    ImportError
+        CasADi, which reads .nl files, is not installed.
     """
+    if _is_nl_file(name):
+        from ..problems import from_nl
+
+        return from_nl(name)
     path, function = _own_file(name)
     if path is None:
         from ..problems import registry
@@ -181,7 +188,8 @@ def resolve(text: str) -> list[Spec]:
     text : str
         Comma list of suite names, problem names with or without sizes (``LUKVLE1[n=10000]``,
         ``s2mpj:HS71``), and patterns: ``native:HS*``, ``native:OOR2-*`` (a classification), ``s2mpj:BT*``.
-        SIF files: ``sif:DIR`` (a folder), ``sif:DIR/HS*``, ``path/to/HS71.SIF``; a comma in DIR would end it.
+        Files: ``sif:DIR`` (a folder), ``sif:DIR/HS*``, ``path/to/HS71.SIF``, ``path/to/model.nl``; a comma in
+        DIR would end it.
 
     Raises
     ------
@@ -223,6 +231,20 @@ def _is_sif_file(name: str) -> bool:
     return name.upper().endswith(".SIF")
 
 
+def _is_nl_file(name: str) -> bool:
+    return name.lower().endswith(".nl")
+
+
+def _checked_nl_file(spec: Spec) -> Spec:
+    """An .nl file by its full path, since jobs run in other processes."""
+    file = Path(spec.name).expanduser()
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}")
+    if spec.settings:
+        raise ValueError(f"{spec.name} takes no sizes, an .nl file has one size")
+    return Spec(str(file.resolve()))
+
+
 def problem_spec(name: str, sizes: Iterable[str] = (), path: str | None = None) -> Spec:
     """A problem from its name, with sizes in brackets or as ``key=value`` texts, checked.
 
@@ -245,6 +267,8 @@ def problem_spec(name: str, sizes: Iterable[str] = (), path: str | None = None) 
 
 def check_problem(spec: Spec) -> Spec:
     """The specification with the name as registered; errors as in `problem_spec`, nothing is built."""
+    if _is_nl_file(spec.name):
+        return _checked_nl_file(spec)
     path, function = _own_file(spec.name)
     if path is not None:
         _load_function(path, function)

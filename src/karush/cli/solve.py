@@ -61,8 +61,9 @@ def solve(
 ) -> None:
     """Solve the problem NAME and certify the answer.
 
-    NAME is a registry name (HS71, s2mpj:HS71), with sizes as LUKVLE1[n=1000] if you like, a SIF file, or an
-    own file.py:function that returns an NLP. The exit code is 0 if the certificate holds, 3 if it does not.
+    NAME is a registry name (HS71, s2mpj:HS71), with sizes as LUKVLE1[n=1000] if you like, a SIF file, an .nl
+    file (needs karush[casadi]), or an own file.py:function that returns an NLP. The exit code is 0 if the
+    certificate holds, 3 if it does not.
     """
     from ..bench.spec import parse_settings
     from ..bench.suites import problem_spec

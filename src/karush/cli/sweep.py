@@ -86,7 +86,7 @@ def sweep(ctx: click.Context, /, suite: str, solvers: str, out: str, **options: 
       suites     smoke, native, cutest-small, cutest
       problems   HS71, LUKVLE1[n=1000], s2mpj:BT1, file.py:function
       patterns   'native:HS*', 'native:O*R2-*' (a classification), 's2mpj:BT*'
-      SIF files  sif:DIR, 'sif:DIR/HS*', path/to/HS71.SIF
+      files      sif:DIR, 'sif:DIR/HS*', path/to/HS71.SIF, path/to/model.nl
     """  # noqa: D301 - click reads the backspace
     from ..bench.environment import cores
     from ..bench.jobs import Limits
