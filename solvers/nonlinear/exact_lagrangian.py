@@ -9,10 +9,7 @@ sketching one, and extended to bounds and inequalities by a primal-dual barrier.
    it is accepted when its residual is small, and solved with more regularisation otherwise;
 3. penalty parameters eta1, eta2 moved until the direction descends on the exact merit function;
 4. Armijo backtracking: x and the multipliers move together;
-5. where no step is acceptable, or steps crawl: the next strategy of this table.
-
-Strategies, in turn: the exact merit function; the filter; restoration of feasibility, which may end the run
-with a stationary point of the violation; once more from the start with the filter alone.
+5. where no step is acceptable, or steps crawl: the first remedy of `recovery.REMEDIES` that suits.
 """
 
 from __future__ import annotations
@@ -28,27 +25,25 @@ from ...problems.nlp import Vector
 from ...problems.validation import as_vector
 from ..status import Status
 from .barrier import BarrierRule
-from .barrier_update import UPDATES, AdaptiveUpdate, MonotoneUpdate, UpdateName
+from .barrier_update import UPDATES, AdaptiveUpdate, BarrierUpdate, MonotoneUpdate, UpdateName
 from .form import SlackForm
-from .iteration import BarrierIteration, Outcome
+from .iteration import BarrierIteration
 from .linear_algebra import HESSIANS, LINEAR_SOLVERS, HessianChoice, LinearAlgebra, LinearSolver
 from .merit import MeritRule
 from .newton import RegularisationRule
 from .original import OriginalView
+from .recovery import ACCEPTABLE, Trouble, diagnose, recover
 from .restoration_phase import RestorationPhase, Verdict
 from .search import ExactMeritSearch, FilterRule, FilterSearch, Search
 from .warm_start import WarmStart
 
 Globalisation = Literal["auto", "exact-merit", "filter"]
 
-UNBOUNDED = -1e20
+UNBOUNDED = -1e18
 """Objective below which a feasible run counts as unbounded."""
 
-ACCEPTABLE = 1e-6
-"""Error up to which a run that cannot go on has status ACCEPTABLE."""
-
 SHARPEST = 1e-13
-"""The scaled tolerance is not tightened beyond this to reach the tolerance on the original problem."""
+"""The scaled tolerance is not tightened beyond this times the scaling of the objective."""
 
 
 @dataclass
@@ -61,10 +56,13 @@ class ExactState:
     restoration: RestorationPhase | None = None
     status: Status | None = None
     restorations: int = 0
+    crawls: int = 0
     begun_again: bool = False
+    remedy: str = ""
     view: OriginalView = field(init=False)
 
     def __post_init__(self) -> None:
+        self.first_f = self.main.iterate.point.f
         self.refresh()
 
     def refresh(self) -> None:
@@ -117,6 +115,7 @@ class ExactState:
             "search": ("r" if self.restoration else "") + log.search,
             "factorisations": log.factorisations,
             "inner_iterations": log.inner_iterations,
+            "remedy": self.remedy,
             **self.main.linear_algebra.describe(self.main.system),
         }
 
@@ -178,6 +177,12 @@ class ExactLagrangian:
         The answer to a nearby problem of the same sizes, whose ``y`` and ``z`` are taken where y0 and z0 are
         not given. Its ``x`` is handed over as x0:
         ``minimize(problem, near.x, options={"warm_start": near})``.
+
+    Notes
+    -----
+    A run that can make no further progress (`recovery.REMEDIES` is exhausted, or rounding leaves nothing to
+    improve) ends as ACCEPTABLE where the largest scaled error is at most 1e-6, `recovery.ACCEPTABLE`, and
+    above ``tol``. Such an answer has ``success=False``: it does not hold to the tolerance asked for.
     """
 
     tol: float = 1e-8
@@ -226,16 +231,23 @@ class ExactLagrangian:
                 evaluator.problem, self.linear_solver, self.hessian, self.preconditioner, self.rng
             )
             form = algebra.form(evaluator, self.scale, 0.1 * self.tol)
-            main = self._iteration(form, algebra, self._searches())
-            if self._begin_warm(form, main) or self._begin(form, main):
+            update = AdaptiveUpdate() if self.barrier_update == "adaptive" else MonotoneUpdate()
+            main = self.iteration(form, algebra, self._searches(), update)
+            if self._begin_warm(form, main) or self.begin(form, main):
                 return ExactState(form, main, negligible=0.1 * self.tol)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
-    def _iteration(self, form: SlackForm, algebra: LinearAlgebra, searches: list[Search]) -> BarrierIteration:
-        update = AdaptiveUpdate() if self.barrier_update == "adaptive" else MonotoneUpdate()
+    def iteration(
+        self,
+        form: SlackForm,
+        algebra: LinearAlgebra,
+        searches: list[Search],
+        update: BarrierUpdate,
+    ) -> BarrierIteration:
+        """A barrier iteration with this method's constants."""
         return BarrierIteration(form, searches, self.tol, self.barrier, self.regularisation, algebra, update)
 
-    def _begin(self, form: SlackForm, main: BarrierIteration) -> bool:
+    def begin(self, form: SlackForm, main: BarrierIteration) -> bool:
         """Put the iteration at the start; False where functions or derivatives are not finite there."""
         point = form.evaluate(form.start)
         if not (point.finite and form.differentiate(point)):
@@ -269,26 +281,11 @@ class ExactLagrangian:
             if state.restoration is not None:
                 self._restore(state)
             else:
-                outcome = state.main.advance()
-                if outcome is not Outcome.STEP:
-                    self._rescue(state, outcome)
+                trouble = diagnose(state, state.main.advance())
+                if trouble is not None:
+                    recover(self, state, trouble)
             state.refresh()
         return state
-
-    def _rescue(self, state: ExactState, outcome: Outcome) -> None:
-        """No step was found: restore feasibility where there is any to gain, otherwise give up."""
-        main = state.main
-        if main.iterate.infeasibility <= 1e-2 * self.tol or state.restorations >= 50:
-            if outcome is Outcome.CRAWLING:
-                return  # short steps are better than none
-            failed = outcome is Outcome.NO_DIRECTION
-            self._give_up(state, Status.NUMERICAL_FAILURE if failed else Status.STALLED)
-            return
-        state.restorations += 1
-        search = main.searches[0]
-        if isinstance(search, FilterSearch):
-            search.add(*search.measure(main.iterate.point, main.bounds, main.mu))
-        state.restoration = RestorationPhase(state.form, main)
 
     def _restore(self, state: ExactState) -> None:
         phase = state.restoration
@@ -303,18 +300,7 @@ class ExactLagrangian:
         if verdict is Verdict.INFEASIBLE:
             state.status = Status.INFEASIBLE
         else:
-            self._give_up(state, Status.STALLED)
-
-    def _give_up(self, state: ExactState, status: Status) -> None:
-        """The last strategy: once more from the start, with the filter alone; then the status stands."""
-        state.refresh()
-        if self.globalisation == "auto" and not state.begun_again and state.optimality > ACCEPTABLE:
-            state.begun_again = True
-            main = self._iteration(state.form, state.main.linear_algebra, [FilterSearch(self.filter)])
-            if self._begin(state.form, main):
-                state.main, state.restorations = main, 0
-                return
-        state.status = status
+            recover(self, state, Trouble.NOT_RESTORED)
 
     def check(self, evaluator: Evaluator, state: ExactState) -> Status | None:
         """Converged on the original problem, infeasible, unbounded, or out of ideas."""
@@ -330,11 +316,11 @@ class ExactLagrangian:
 
     def _sharpen(self, state: ExactState) -> Status | None:
         """Converged in the scaled problem only: ask for more there, as long as double precision has more."""
-        main = state.main
+        main, sharpest = state.main, SHARPEST * state.form.scaling.objective
         if main.error <= main.tol:
-            if main.tol <= SHARPEST:
+            if main.tol <= sharpest:
                 return Status.ACCEPTABLE if state.optimality <= ACCEPTABLE else Status.STALLED
-            main.tol = max(0.1 * main.tol, SHARPEST)
+            main.tol = max(0.1 * main.tol, sharpest)
         return None
 
 

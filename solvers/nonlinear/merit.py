@@ -61,7 +61,7 @@ class MeritRule:
     balance: float = 0.1
     shrink: float = 0.5
     smallest_step: float = 1e-8
-    longest_step: float = 1024.0
+    longest_step: float = 1e20
 
 
 @dataclass(slots=True)

@@ -129,8 +129,10 @@ def test_sparse_agrees_with_qdldl_on_a_quasi_definite_control_problem():
 
 def test_choice_by_size():
     small, large = full_pattern(3, 1), full_pattern(DENSE_LIMIT, 1)
+    diagonal, none = np.arange(DENSE_LIMIT + 1), np.zeros(0, dtype=np.int64)
     assert isinstance(kkt_solver(small), DenseKKT)
-    assert isinstance(kkt_solver(large), SparseKKT)
+    assert isinstance(kkt_solver(large), DenseKKT)  # a full matrix stays with LAPACK
+    assert isinstance(kkt_solver(KKTPattern(diagonal.size, 0, diagonal, diagonal, none, none)), SparseKKT)
     assert isinstance(kkt_solver(small, "sparse"), SparseKKT)
 
 

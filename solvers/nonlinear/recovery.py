@@ -1,0 +1,155 @@
+"""What a run does where its iteration comes to nothing: a table of remedies, tried from the top.
+
+Troubles of a single linear system are settled before, in `NewtonSystem.regularise` and
+`BarrierIteration.advance`, in this order: a diagonal on the rows where the matrix is singular, one on the
+Hessian until the inertia is right, more of it where the solution's residual is large, the monotone barrier
+rule where the adaptive one found no step, the filter where the merit function leads nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ..status import Status
+from .barrier_update import AdaptiveUpdate
+from .iteration import Outcome
+from .restoration_phase import RestorationPhase
+from .search import ExactMeritSearch, FilterSearch
+
+if TYPE_CHECKING:
+    from .exact_lagrangian import ExactLagrangian, ExactState
+
+ACCEPTABLE = 1e-6
+"""Error up to which a run that cannot go on has status ACCEPTABLE."""
+
+MOST_RESTORATIONS = 50
+
+PATIENCE = 50
+"""Short steps that are put up with once a search counts as stuck."""
+
+
+LARGEST_RISE = 1e5
+"""Rise of the objective since the start, relative to it and at least to 10, that no feasibility is worth."""
+
+
+class Trouble(Enum):
+    """Why there is no next iterate, or no good one."""
+
+    NO_STEP = "no trial was acceptable"
+    CRAWLING = "steps have been too short for too long"
+    NO_DIRECTION = "no usable Newton direction"
+    NOT_RESTORED = "the restoration phase made no progress"
+    RUNNING_AWAY = "the merit function falls while the objective rises beyond all measure"
+
+
+TROUBLES = {
+    Outcome.NO_STEP: Trouble.NO_STEP,
+    Outcome.CRAWLING: Trouble.CRAWLING,
+    Outcome.NO_DIRECTION: Trouble.NO_DIRECTION,
+}
+
+STATUS_OF = {
+    Trouble.NO_STEP: Status.STALLED,
+    Trouble.CRAWLING: None,
+    Trouble.NO_DIRECTION: Status.NUMERICAL_FAILURE,
+    Trouble.NOT_RESTORED: Status.STALLED,
+    Trouble.RUNNING_AWAY: None,
+}
+"""How a run ends where no remedy is left; None: it goes on, any step being better than none."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A way out.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in ``record["remedy"]``.
+    against : frozenset of Trouble
+    suits : callable
+        ``suits(method, state)``: whether it may help here.
+    apply : callable
+        ``apply(method, state)``: do it; False where it came to nothing.
+    """
+
+    name: str
+    against: frozenset[Trouble]
+    suits: Callable[[ExactLagrangian, ExactState], bool]
+    apply: Callable[[ExactLagrangian, ExactState], bool]
+
+
+def diagnose(state: ExactState, outcome: Outcome) -> Trouble | None:
+    """What is wrong after an iteration, if anything.
+
+    The exact augmented Lagrangian is exact near solutions; far away, y'C of either sign can outweigh all
+    else, and M be unbounded below where the problem is not.
+    """
+    if outcome is not Outcome.STEP:
+        return TROUBLES[outcome]
+    main = state.main
+    rise = main.iterate.point.f - state.first_f
+    runs_away = rise > LARGEST_RISE * max(10.0, abs(state.first_f))
+    return Trouble.RUNNING_AWAY if runs_away and isinstance(main.searches[0], ExactMeritSearch) else None
+
+
+def recover(method: ExactLagrangian, state: ExactState, trouble: Trouble) -> None:
+    """Apply the first remedy that suits, or set the status that remains."""
+    state.refresh()
+    for remedy in REMEDIES:
+        if trouble in remedy.against and remedy.suits(method, state) and remedy.apply(method, state):
+            state.remedy = remedy.name
+            return
+    state.status = STATUS_OF[trouble]
+
+
+def _is_infeasible(method: ExactLagrangian, state: ExactState) -> bool:
+    return state.main.iterate.infeasibility > 1e-2 * method.tol and state.restorations < MOST_RESTORATIONS
+
+
+def _restore_feasibility(method: ExactLagrangian, state: ExactState) -> bool:
+    main = state.main
+    state.restorations += 1
+    search = main.searches[0]
+    if isinstance(search, FilterSearch):
+        search.add(*search.measure(main.iterate.point, main.bounds, main.mu))
+    state.restoration = RestorationPhase(state.form, main)
+    return True
+
+
+def _is_patient(method: ExactLagrangian, state: ExactState) -> bool:
+    return state.crawls < PATIENCE
+
+
+def _go_on(method: ExactLagrangian, state: ExactState) -> bool:
+    state.crawls += 1
+    return True
+
+
+def _has_another_start(method: ExactLagrangian, state: ExactState) -> bool:
+    return method.globalisation == "auto" and not state.begun_again and state.optimality > ACCEPTABLE
+
+
+def _begin_again(method: ExactLagrangian, state: ExactState) -> bool:
+    """From the start, with all that differs from the first attempt: the filter, and adaptive parameters."""
+    state.begun_again = True
+    main = method.iteration(
+        state.form, state.main.linear_algebra, [FilterSearch(method.filter)], AdaptiveUpdate()
+    )
+    if not method.begin(state.form, main):
+        return False
+    state.main, state.restorations, state.crawls = main, 0, 0
+    return True
+
+
+_STUCK = frozenset({Trouble.NO_STEP, Trouble.CRAWLING, Trouble.NO_DIRECTION})
+
+REMEDIES = (
+    Remedy("restoration", _STUCK, _is_infeasible, _restore_feasibility),
+    Remedy("short steps", frozenset({Trouble.CRAWLING}), _is_patient, _go_on),
+    Remedy("second start", frozenset(Trouble), _has_another_start, _begin_again),
+)
+"""In the order in which they are tried."""

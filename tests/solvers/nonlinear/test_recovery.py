@@ -1,0 +1,144 @@
+"""What a run does when its iteration comes to nothing."""
+
+import numpy as np
+import pytest
+
+import karush
+from karush.problems.evaluator import Evaluator
+from karush.solvers.nonlinear import recovery
+from karush.solvers.nonlinear.exact_lagrangian import ExactLagrangian
+from karush.solvers.nonlinear.iteration import Outcome
+from karush.solvers.nonlinear.recovery import REMEDIES, Trouble, diagnose, recover
+from karush.solvers.status import Status
+
+from ..small_problems import Dense, rosenbrock
+from .test_exact_lagrangian import hs71
+
+
+def begun(problem, **options):
+    method = ExactLagrangian(**options)
+    return method, method.init(Evaluator(problem))
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_every_trouble_has_a_remedy_and_an_end(trouble):
+    assert any(trouble in remedy.against for remedy in REMEDIES)
+    assert trouble in recovery.STATUS_OF
+
+
+def test_an_infeasible_point_is_restored_first():
+    method, state = begun(hs71())
+    recover(method, state, Trouble.NO_STEP)
+    assert state.remedy == "restoration"
+    assert state.restoration is not None
+
+
+def test_a_feasible_point_gets_a_second_start_once_and_then_the_end():
+    method, state = begun(rosenbrock())
+    first = state.main
+    recover(method, state, Trouble.NO_STEP)
+    assert state.remedy == "second start"
+    assert state.main is not first
+    assert state.status is None
+    recover(method, state, Trouble.NO_STEP)
+    assert state.status is Status.STALLED
+    assert method.check(state.form.evaluator, state) is Status.STALLED
+
+
+def test_a_globalisation_that_was_asked_for_is_kept():
+    method, state = begun(rosenbrock(), globalisation="exact-merit")
+    recover(method, state, Trouble.NO_DIRECTION)
+    assert state.status is Status.NUMERICAL_FAILURE
+
+
+def test_short_steps_are_put_up_with_for_a_while():
+    method, state = begun(rosenbrock())
+    for _ in range(recovery.PATIENCE):
+        recover(method, state, Trouble.CRAWLING)
+        assert state.remedy == "short steps"
+    recover(method, state, Trouble.CRAWLING)
+    assert state.remedy == "second start"
+
+
+def test_an_objective_that_rises_beyond_measure_is_noticed():
+    _, state = begun(rosenbrock())
+    assert diagnose(state, Outcome.STEP) is None
+    state.first_f = -1e3
+    state.main.iterate.point.f = 1e9
+    assert diagnose(state, Outcome.STEP) is Trouble.RUNNING_AWAY
+
+
+def test_a_merit_function_that_is_unbounded_below_does_not_lose_the_problem():
+    result = karush.minimize("HS27")
+    assert result.success
+    assert result.fun == pytest.approx(0.04, abs=1e-6)
+
+
+def test_the_remedy_stands_in_the_record():
+    method, state = begun(rosenbrock())
+    recover(method, state, Trouble.NO_STEP)
+    assert state.record["remedy"] == "second start"
+
+
+def test_errors_below_1e_6_that_cannot_be_improved_are_acceptable():
+    # A kink at the minimiser: no gradient is below 1e-7 in size.
+    kink = 1e-7
+    problem = Dense(
+        [3.0, -2.0],
+        lambda x: 0.5 * (x - 1.0) @ (x - 1.0) + kink * np.abs(x - 1.0).sum(),
+        lambda x: x - 1.0 + kink * np.where(x >= 1.0, 1.0, -1.0),
+        lambda x: np.eye(2),
+    )
+    result = karush.minimize(problem, options={"max_iterations": 200})
+    assert not result.success
+    assert result.status is Status.ACCEPTABLE
+    assert 1e-8 < result.certificate.error < recovery.ACCEPTABLE
+
+
+def powell(t):
+    """Maratos' example in Powell's form: full steps near the circle raise f and the violation both."""
+    return Dense(
+        [np.cos(t), np.sin(t)],
+        lambda x: 2.0 * (x @ x - 1.0) - x[0],
+        lambda x: 4.0 * x - np.array([1.0, 0.0]),
+        lambda x: 4.0 * np.eye(2),
+        c=lambda x: np.array([x @ x]),
+        jac=lambda x: 2.0 * x[None, :],
+        hc=lambda x: [2.0 * np.eye(2)],
+        cl=[1.0],
+        cu=[1.0],
+    )
+
+
+@pytest.mark.parametrize("globalisation", ["exact-merit", "filter"])
+def test_no_maratos_effect(globalisation):
+    result = karush.minimize(powell(0.3), options={"globalisation": globalisation})
+    assert result.success
+    assert result.x == pytest.approx([1.0, 0.0], abs=1e-7)
+    assert result.nit <= 6
+    assert all(entry["alpha"] == 1.0 for entry in result.history[2:])
+
+
+def test_the_filter_needs_its_second_order_correction_for_that():
+    result = karush.minimize(powell(1.0), options={"globalisation": "filter"})
+    assert "s" in {entry["search"] for entry in result.history}
+
+
+def test_a_regularised_step_goes_as_far_as_it_pays():
+    problem = Dense([0.1], lambda x: -(x[0] ** 2), lambda x: -2.0 * x, lambda x: -2.0 * np.eye(1))
+    result = karush.minimize(problem)
+    assert result.status is Status.UNBOUNDED
+    assert result.nit <= 3
+
+
+@pytest.mark.parametrize("factor", [1e-10, 1e10])
+def test_badly_scaled_objectives_are_solved_to_the_tolerance_on_the_original(factor):
+    problem = Dense(
+        np.full(3, 1e3),
+        lambda x: factor * (x**4).sum(),
+        lambda x: factor * 4.0 * x**3,
+        lambda x: factor * np.diag(12.0 * x**2),
+    )
+    result = karush.minimize(problem)
+    assert result.success
+    assert result.status is Status.CONVERGED
