@@ -50,7 +50,11 @@ class MeritRule:
     smallest_step : float
         Shortest step length tried.
     longest_step : float
-        Longest multiple of a regularised Newton step tried.
+        Longest multiple of a regularised Newton step tried: no limit but that of an unbounded problem.
+    memory : int
+        Values of M that a trial without constraints is compared with, see `ExactMeritSearch`. Measured on the
+        native collection and on PALMER*: 10 solves one more than 1 does, and takes MEYER3 from 256 iterations
+        to 32, POWELLBSLS from 90 to 14, ARGLINB from 32 to 64; hardly anything else changes.
     """
 
     eta1: float = 1.0
@@ -62,6 +66,7 @@ class MeritRule:
     shrink: float = 0.5
     smallest_step: float = 1e-8
     longest_step: float = 1e20
+    memory: int = 10
 
 
 @dataclass(slots=True)

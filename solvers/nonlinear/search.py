@@ -7,6 +7,7 @@ falls back to where the merit function leads nowhere.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,10 +60,12 @@ class ExactMeritSearch:
     def __init__(self, rule: MeritRule) -> None:
         self.rule = rule
         self.eta1, self.eta2 = rule.eta1, rule.eta2
+        self._recent: deque[float] = deque(maxlen=rule.memory)
 
     def reset(self) -> None:
         """Start again from the first penalty parameters."""
         self.eta1, self.eta2 = self.rule.eta1, self.rule.eta2
+        self._recent.clear()
 
     def search(
         self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
@@ -83,10 +86,11 @@ class ExactMeritSearch:
             if not self.eta1 <= rule.largest_eta1:
                 return None
         line = _MeritLine(iterate, direction, mu, scale, self.eta1, self.eta2)
-        found = self._backtrack(line, slopes.total(self.eta1, self.eta2), limit)
+        reference = self._reference(line.start, iterate.form.m)
+        found = self._backtrack(line, reference, slopes.total(self.eta1, self.eta2), limit)
         if found is None:
             return None
-        if system.regularised and found.alpha == limit == 1.0:
+        if system.regularised and found.alpha == limit == 1.0 and found.merit < line.start:
             found = self._expand(line, found)
         return Accepted(found.point, found.alpha, direction, "m")
 
@@ -98,14 +102,26 @@ class ExactMeritSearch:
         self.eta2 = slopes.balanced(self.eta2, self.rule.balance) if iterate.form.m else 0.0
         return slopes
 
-    def _backtrack(self, line: _MeritLine, slope: float, limit: float) -> _Trial | None:
+    def _reference(self, start: float, m: int) -> float:
+        """What M has to fall below: without constraints, the largest of its last values.
+
+        Grippo, Lampariello & Lucidi, "A nonmonotone line search technique for Newton's method", SIAM J.
+        Numer. Anal. 23 (1986): full steps across a curved valley, not small ones along it. With constraints
+        M changes with its parameters, and values of different iterations do not compare.
+        """
+        if m:
+            return start
+        self._recent.append(start)
+        return max(self._recent)
+
+    def _backtrack(self, line: _MeritLine, reference: float, slope: float, limit: float) -> _Trial | None:
         """Armijo backtracking with a floor for rounding."""
         rule = self.rule
         noise = 10.0 * EPSILON * abs(line.start)
         alpha = limit
         while alpha > rule.smallest_step * limit:
             within_rounding = -alpha * slope <= noise
-            wanted = math.inf if within_rounding else line.start + rule.armijo * alpha * slope + noise
+            wanted = math.inf if within_rounding else reference + rule.armijo * alpha * slope + noise
             trial = line.at(alpha, wanted)
             if trial is not None:
                 return trial

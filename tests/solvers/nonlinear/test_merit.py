@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
+import karush
 from karush.problems.evaluator import Evaluator
 from karush.solvers.nonlinear.exact_lagrangian import ExactLagrangian
 from karush.solvers.nonlinear.iterate import Iterate
 from karush.solvers.nonlinear.merit import (
+    MeritRule,
     affine_scaling,
     merit_gradient,
     merit_slopes,
     merit_value,
 )
 
-from ..small_problems import Dense
+from ..small_problems import Dense, rosenbrock
 
 
 def bounded_problem():
@@ -89,6 +91,19 @@ def test_newton_direction_of_a_definite_problem_descends(iterate):
     scale = affine_scaling(main.iterate)
     slopes = merit_slopes(main.iterate, main.system.hessian, main.mu, scale, d.dw, d.dy)
     assert any(slopes.descends(4.0**k, 0.1 / 2.0**k) for k in range(12))
+
+
+def test_without_constraints_the_merit_function_may_rise_for_a_while():
+    def values(memory):
+        options = {"merit": MeritRule(memory=memory), "globalisation": "exact-merit"}
+        result = karush.minimize(rosenbrock(), options=options)
+        assert result.success
+        return np.array([entry["f"] for entry in result.history])
+
+    assert (np.diff(values(1)) <= 0.0).all()
+    f = values(10)
+    assert (np.diff(f) > 0.0).any()
+    assert all(f[k] <= f[max(0, k - 10) : k].max() for k in range(1, f.size))
 
 
 def test_affine_scaling_is_one_without_bounds_and_the_gap_near_one(iterate):
