@@ -11,11 +11,12 @@ from scipy.sparse.linalg import LinearOperator
 
 from . import deterministic
 from .backward_error import karlson_walden
+from .blas import single_threaded_blas
 from .inputs import matrix, right_hand_sides, rng_of, vector, whole
 from .least_norm import least_norm
 from .operators import SRTT, CountSketch, Gaussian, Rademacher, Sketch, SparseSign, SparseStack
 from .operators.protocol import worker_count
-from .products import dtype_of
+from .products import dtype_of, scaled_rows
 from .refinement import DivergenceError, Momentum, Progress, fossils, iterative_sketching, spir
 from .scaling import Scaling
 from .sketch_size import choose, expected_iterations, pays
@@ -135,7 +136,8 @@ def lstsq(
     maxiter : int, optional
         Most steps of an inner iteration; by default four times what theory expects.
     rng : None, int or numpy.random.Generator
-        Source of randomness; the same gives the same bits, whatever ``workers`` is.
+        Source of randomness; the same gives the same bits, whatever ``workers`` is and however many threads
+        BLAS has (it runs on one meanwhile, in the whole process).
     workers : int, optional
         Threads for passes over A; by default as many as the process may use.
 
@@ -276,9 +278,9 @@ def _solve(A: Any, b: np.ndarray, options: _Options) -> LeastSquaresResult:
     method, reason = _plan(A, options)
     if method == "direct":
         return _direct(A, b, options, reason)
-    if A.shape[0] < A.shape[1]:
-        return _wide(A, b, options, method)
-    return _tall(A, b, options, method)
+    sketching = _wide if A.shape[0] < A.shape[1] else _tall
+    with single_threaded_blas():
+        return sketching(A, b, options, method)
 
 
 def _tall(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquaresResult:
@@ -375,7 +377,7 @@ def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquares
     # Without damping A x = b can be had, and weights do not matter if they are not zero.
     matrix, right = A, b
     if roots is not None and (options.damp or np.any(roots == 0.0)):
-        matrix, right = _scaled(A, roots), _rows(b, roots)
+        matrix, right = _scaled(A, roots), scaled_rows(b, roots)
     system = LeastSquaresSystem(matrix.T, None, options.damp, options.workers)
     right = np.asfortranarray(right, dtype=system.dtype)
     d = options.sketch_size or choose(A)
@@ -396,7 +398,7 @@ def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquares
     if not success and method in _STABLE_METHODS:
         return _direct(A, b, options, f"{method} reached a backward error of {np.max(error):.1e} only")
     if roots is not None and matrix is A:
-        residual = np.linalg.norm(_rows(b - A @ x, roots), axis=0)
+        residual = np.linalg.norm(scaled_rows(b - A @ x, roots), axis=0)
     return LeastSquaresResult(
         x,
         success,
@@ -415,7 +417,7 @@ def _wide(A: Any, b: np.ndarray, options: _Options, method: str) -> LeastSquares
 def _direct(A: Any, b: np.ndarray, options: _Options, reason: str | None) -> LeastSquaresResult:
     if options.weights is not None:
         roots = np.sqrt(options.weights)
-        A, b = _scaled(A, roots), _rows(b, roots)
+        A, b = _scaled(A, roots), scaled_rows(b, roots)
     found = deterministic.solve(A, b, options.damp, options.rtol, options.maxiter)
     eps = float(np.finfo(dtype_of(A)).eps) / 2
     return LeastSquaresResult(
@@ -452,11 +454,7 @@ def _scaled(A: Any, factors: np.ndarray) -> Any:
         return aslinearoperator(sp.diags_array(factors)) @ A
     if sp.issparse(A):
         return (sp.diags_array(factors.astype(A.dtype)) @ A).asformat(A.format)
-    return _rows(A, factors.astype(A.dtype))
-
-
-def _rows(b: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    return np.asarray(b * (factors if b.ndim == 1 else factors[:, None]))
+    return scaled_rows(A, factors)
 
 
 def _plain(values: Any) -> Any:

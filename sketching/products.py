@@ -33,6 +33,14 @@ def adjoint_times(A: Matrix, X: Array) -> Array:
     return _finite(A.T @ X, "A.T @ X")
 
 
+def scaled_rows(X: Array, factors: Array | None) -> Array:
+    """``diag(factors) @ X`` for one or several columns, in the type of X; X itself where factors is None."""
+    if factors is None:
+        return X
+    factors = factors.astype(X.dtype, copy=False)
+    return np.asarray(X * (factors if X.ndim == 1 else factors[:, None]))
+
+
 def dense(A: Matrix) -> Array:
     """A as an array; an operator by its product with the identity of the smaller side."""
     if isinstance(A, np.ndarray):

@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 import scipy.linalg as sla
 
+from .products import scaled_rows
+
 # Singular values below this multiple of the roundoff, relative to the largest, count as zero, as in FOSSILS.
 _NEGLIGIBLE = 30.0
 _POWERS = 12
@@ -58,29 +60,29 @@ class SketchedFactor:
         return self.largest / self.smallest if self.smallest > 0.0 else np.inf
 
     def apply(self, y: np.ndarray) -> np.ndarray:
-        """X = P y."""
+        """The unknowns x = P y."""
         if self.right is not None:
             return np.asarray(self.right @ y)
-        return _rows(sla.solve_triangular(self.upper, y, check_finite=False), self.scale)
+        return scaled_rows(sla.solve_triangular(self.upper, y, check_finite=False), self.scale)
 
     def apply_adjoint(self, g: np.ndarray) -> np.ndarray:
         """P'g."""
         if self.right is not None:
             return np.asarray(self.right.T @ g)
-        g = _rows(g, self.scale)
+        g = scaled_rows(g, self.scale)
         return np.asarray(sla.solve_triangular(self.upper, g, trans="T", check_finite=False))
 
     def unapply_adjoint(self, h: np.ndarray) -> np.ndarray:
-        """G in the range of A' with P'g = h."""
+        """The g in the range of A' with P'g = h."""
         if self.inverse is not None:
             return np.asarray(self.inverse @ h)
-        return _rows(self.upper.T @ h, 1.0 / self.scale)
+        return scaled_rows(self.upper.T @ h, 1.0 / self.scale)
 
     def unapply(self, x: np.ndarray) -> np.ndarray:
-        """Y with x = P y, for x in the range of P: the coordinates of A x, and as large."""
+        """The y with x = P y, for x in the range of P: the coordinates of A x, and as large."""
         if self.inverse is not None:
             return np.asarray(self.inverse.T @ x)
-        return np.asarray(self.upper @ _rows(x, 1.0 / self.scale))
+        return np.asarray(self.upper @ scaled_rows(x, 1.0 / self.scale))
 
     @cached_property
     def norm(self) -> float:
@@ -192,7 +194,3 @@ def extreme_singular_values(upper: np.ndarray) -> tuple[float, float]:
             small = sla.solve_triangular(upper, inner, check_finite=False)
         largest, inverse = float(np.sqrt(np.linalg.norm(large))), float(np.sqrt(np.linalg.norm(small)))
     return largest, 1.0 / inverse if np.isfinite(inverse) and inverse > 0.0 else 0.0
-
-
-def _rows(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return np.asarray(x * (scale if x.ndim == 1 else scale[:, None]))

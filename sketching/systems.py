@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from .operators.protocol import Sketch, in_threads
-from .products import adjoint_times, times
+from .products import adjoint_times, dtype_of, scaled_rows, times
 
 # Numbers of a matrix that one task works on at least, and the most tasks.
 _GRAIN, _MOST_TASKS = 1 << 18, 16
@@ -49,10 +49,10 @@ class LeastSquaresSystem:
     def __init__(self, A: Any, weights: np.ndarray | None, damp: float, workers: int) -> None:
         self.A, self.damp, self.workers = A, damp, workers
         self.shape: tuple[int, int] = A.shape
-        kind = np.dtype(A.dtype) if A.dtype is not None else np.dtype(np.float64)
-        self.dtype = kind if kind == np.float32 else np.dtype(np.float64)
+        self.dtype = dtype_of(A)
         self.weights = None if weights is None else np.ascontiguousarray(weights, dtype=self.dtype)
         self.passes = 0
+        self._last: tuple[np.ndarray, np.ndarray, np.ndarray, Any] | None = None
         self._transposed = A.T.tocsr() if sp.issparse(A) and A.format == "csc" else None
 
     @property
@@ -75,14 +75,19 @@ class LeastSquaresSystem:
         gradient : ndarray, shape (n,) or (n, p)
         norm : float or ndarray of shape (p,)
         """
+        # A method's last check and the final judgement ask for the same point; nobody writes into x or b.
+        if self._last is not None and self._last[0] is x and self._last[1] is b:
+            return self._last[2:]
         self.passes += 1
         if x.ndim == 1 and self._has_kernel:
             gradient, squares = self._one_pass(x, b)
         else:
             gradient, squares = self._two_products(x, b)
         if self.damp:
-            gradient -= self.damp**2 * x
-        return gradient, np.sqrt(squares)
+            gradient = gradient - self.damp**2 * x
+        norm = np.sqrt(squares)
+        self._last = (x, b, gradient, norm)
+        return gradient, norm
 
     def gram(self, x: np.ndarray, zero: np.ndarray) -> np.ndarray:
         """(A'WA + damp^2 I) x; ``zero`` is a zero right-hand side, which the caller keeps."""
@@ -138,7 +143,7 @@ class LeastSquaresSystem:
             return self._chunked_products(x, b)
         operator = isinstance(A, LinearOperator)
         residual = b - (times(A, x) if operator else A @ x)
-        weighted = self._weighted(residual)
+        weighted = scaled_rows(residual, self.weights)
         squares = np.sum(weighted * residual, axis=0, dtype=np.float64)
         if operator:
             return adjoint_times(A, weighted), squares
@@ -150,13 +155,7 @@ class LeastSquaresSystem:
         for low in range(0, self.shape[0], _CHUNK):
             rows = slice(low, low + _CHUNK)
             residual = b[rows] - self.A[rows] @ x
-            weighted = self._weighted(residual, rows)
+            weighted = scaled_rows(residual, None if self.weights is None else self.weights[rows])
             squares += np.einsum("ij,ij->j", weighted, residual)
             gradient += self.A[rows].T @ weighted
         return gradient, squares
-
-    def _weighted(self, residual: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
-        if self.weights is None:
-            return residual
-        factors = self.weights[rows]
-        return np.asarray(residual * (factors if residual.ndim == 1 else factors[:, None]))

@@ -7,8 +7,10 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
+from ..blas import single_threaded_blas
 from ..inputs import rng_of
-from .protocol import Sketch, scaled_rows, sizes
+from ..products import scaled_rows
+from .protocol import Sketch, in_threads, panels, sizes
 
 # Columns of S, and rows of A, whose copies are made at a time where copies are needed.
 _CHUNK = 4096
@@ -26,6 +28,16 @@ class _DenseSketch(Sketch):
         return self._columns(slice(None), np.dtype(np.float64)).copy()
 
     def _apply(self, A: np.ndarray, row_scale: np.ndarray | None, workers: int) -> np.ndarray:
+        out = np.empty((self.shape[0], A.shape[1]), dtype=A.dtype)
+
+        def task(panel: slice) -> None:
+            out[:, panel] = self._product(A[:, panel], row_scale)
+
+        with single_threaded_blas():
+            in_threads(workers, task, [(panel,) for panel in panels(A.shape[1])])
+        return out
+
+    def _product(self, A: np.ndarray, row_scale: np.ndarray | None) -> np.ndarray:
         if row_scale is None and self.entries.dtype == A.dtype:
             return np.asarray(self.entries @ A)
         out = np.zeros((self.shape[0], A.shape[1]), dtype=A.dtype)
@@ -36,8 +48,12 @@ class _DenseSketch(Sketch):
 
     def _apply_adjoint(self, B: np.ndarray, workers: int) -> np.ndarray:
         out = np.empty((self.shape[1], B.shape[1]), dtype=B.dtype)
-        for chunk in self._chunks():
+
+        def task(chunk: slice) -> None:
             out[chunk] = self._columns(chunk, B.dtype).T @ B
+
+        with single_threaded_blas():
+            in_threads(workers, task, [(chunk,) for chunk in self._chunks()])
         return out
 
     def _apply_sparse(self, A: Any, row_scale: np.ndarray | None, workers: int) -> np.ndarray:
@@ -61,7 +77,7 @@ class _DenseSketch(Sketch):
 class Gaussian(_DenseSketch):
     """Independent normal entries of variance 1/d. Needs d n numbers of memory; the yardstick of the others.
 
-    The bits of ``S @ A`` are those of the BLAS at hand.
+    The bits of ``S @ A`` are those of the BLAS at hand on one thread, whatever ``workers`` is.
     """
 
     @classmethod

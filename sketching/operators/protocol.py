@@ -188,11 +188,6 @@ def in_threads(workers: int, task: Callable[..., None], arguments: list[tuple[An
             done.result()
 
 
-def scaled_rows(A: np.ndarray, row_scale: np.ndarray | None) -> np.ndarray:
-    """diag(row_scale) A in A's type."""
-    return A if row_scale is None else A * row_scale[:, None].astype(A.dtype)
-
-
 def _operand(A: Any, rows: int, name: str) -> Any:
     """A in a form that the methods above take, with this many rows."""
     if isinstance(A, LinearOperator):

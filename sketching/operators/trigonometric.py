@@ -8,7 +8,8 @@ import numpy as np
 import scipy.fft
 
 from ..inputs import rng_of
-from .protocol import Sketch, panels, scaled_rows, sizes
+from ..products import scaled_rows
+from .protocol import Sketch, panels, sizes
 
 
 class SRTT(Sketch):

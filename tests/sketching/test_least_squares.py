@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from threadpoolctl import threadpool_limits
 
 from karush.sketching import lstsq
 
@@ -539,6 +540,18 @@ def test_bits_do_not_depend_on_workers(method):
         assert len(seen) == 1
     first = lstsq(A, b, method=method, rng=5).x
     assert not np.array_equal(first, lstsq(A, b, method=method, rng=6).x)
+
+
+@pytest.mark.parametrize("method", ["fossils", "spir"])
+def test_bits_do_not_depend_on_the_threads_of_blas(method):
+    """At a size at which LAPACK does split its work: "direct" gives other bits there."""
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((10_000, 300)), rng.standard_normal((10_000, 2))
+    seen = set()
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            seen.add(lstsq(A, b, method=method, rng=5).x.tobytes())
+    assert len(seen) == 1
 
 
 def test_bits_are_the_same_in_another_process():

@@ -278,7 +278,9 @@ def digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("name", ["sparse-sign", "sparse-stack", "countsketch", "srtt", "uniform"])
+@pytest.mark.parametrize(
+    "name", ["sparse-sign", "sparse-stack", "countsketch", "srtt", "gaussian", "rademacher", "uniform"]
+)
 def test_bits_do_not_depend_on_threads(name):
     A = np.random.default_rng(0).standard_normal((3000, 75))
     S = SKETCHES[name](7, 200, 3000)
