@@ -125,7 +125,7 @@ def _refined(
     rtol: float,
     inner: Callable[[Operator, np.ndarray, StoppingRule, Progress], np.ndarray],
 ) -> tuple[np.ndarray, Progress]:
-    """X += P y, where y solves P'A'AP y = P'A'(b - A x): twice, and once more where that was not enough."""
+    """Passes x += P y, where P'A'AP y = P'A'(b - A x): twice, and once more where that was not enough."""
     progress = Progress()
     zero = np.zeros_like(b)
 

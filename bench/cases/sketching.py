@@ -30,12 +30,13 @@ COLUMNS = [
     "forward_error",
     "peak_mb",
     "gb_per_s",
-    "note",
 ]
 
 _EPS = float(np.finfo(float).eps)
 _THREADS = 1  # of BLAS and of our passes alike: the peers differ in how well they use more
 _LIMITED_ITERATIONS = 500  # of LSQR and LSMR on dense systems, where the truth is that they do not get there
+
+_LARGE = 40_000  # numbers of a matrix from which asking should cost next to nothing
 
 Row = dict[str, Any]
 
@@ -278,12 +279,7 @@ def _application(quick: bool) -> list[Row]:
             "SparseSign of 4, C order": partial(operator.matmul, stack, A),
             "csr_array @ A": partial(operator.matmul, as_csr, A),
         }
-        seconds = dict.fromkeys(calls, np.inf)
-        for _ in range(3):
-            for name, call in calls.items():
-                start = time.perf_counter()
-                call()
-                seconds[name] = min(seconds[name], time.perf_counter() - start)
+        seconds = _in_turns(calls, rounds=3)
         moved = A.nbytes / 1e9
         rows += [
             {
@@ -296,6 +292,17 @@ def _application(quick: bool) -> list[Row]:
             for name, value in seconds.items()
         ]
     return rows
+
+
+def _in_turns(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Least seconds of each call, over rounds in which they take turns."""
+    seconds = dict.fromkeys(calls, np.inf)
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds
 
 
 def _small() -> list[Row]:
@@ -322,14 +329,9 @@ def _small() -> list[Row]:
             calls["QR"] = partial(_by_qr, A, b)
         if m == n:
             calls["LU"] = partial(sla.solve, A, b)
-        seconds = dict.fromkeys(calls, np.inf)
-        for _ in range(9):
-            for name, call in calls.items():
-                start = time.perf_counter()
-                call()
-                seconds[name] = min(seconds[name], time.perf_counter() - start)
+        seconds = _in_turns(calls, rounds=9)
         rows += [
-            {"problem": "small", "shape": f"{m} x {n}", "solver": name, "seconds": value, "note": ""}
+            {"problem": "small", "shape": f"{m} x {n}", "solver": name, "seconds": value}
             for name, value in seconds.items()
         ]
     return rows
@@ -348,10 +350,10 @@ def _targets(rows: list[Row]) -> list[dict[str, Any]]:
         _at_least("SparseSign on C order over reading bandwidth, least", _bandwidth(rows), 0.5),
         _at_most(
             "auto over the best deterministic, 40,000 numbers and more",
-            _overhead(rows, 40_000),
+            _overhead(rows, large=True),
             1.2,
         ),
-        _at_most("auto over the best deterministic, smaller", _overhead(rows, 0), 1.2),
+        _at_most("auto over the best deterministic, smaller", _overhead(rows, large=False), 1.2),
     ]
 
 
@@ -387,10 +389,10 @@ def _bandwidth(rows: list[Row]) -> float:
     return float(min(ratios))
 
 
-def _overhead(rows: list[Row], least: int) -> float:
+def _overhead(rows: list[Row], *, large: bool) -> float:
     worst = 0.0
     for (shape, _), group in _groups([row for row in rows if row["problem"] == "small"]).items():
-        if (_numbers(shape) >= 40_000) == bool(least):
+        if (_numbers(shape) >= _LARGE) == large:
             best = min(row["seconds"] for name, row in group.items() if name != "karush auto")
             worst = max(worst, group["karush auto"]["seconds"] / best)
     return worst

@@ -134,7 +134,7 @@ def dual_limit(zl, zu, dzl, dzu, tau):
     **_OPTIONS,
 )
 def safeguarded_step(z, dz, alpha, gap, mu, factor, out):
-    """Z + alpha dz, kept within a factor of mu/gap, into out; zero where there is no bound."""
+    """The sums z + alpha dz, kept within a factor of mu/gap, into out; zero where there is no bound."""
     for i in range(z.size):
         if gap[i] < np.inf:
             central = mu / gap[i]

@@ -14,6 +14,7 @@ pattern:
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from .iterate import Iterate
 PENALTY = 1000.0
 
 
-class _Relaxed:
+class _Relaxed(ABC):
     """What the two forms share: everything but the elastic variables and the objective."""
 
     def __init__(self, base: SlackForm, elastic_signs: Vector, elastic_lower: float) -> None:
@@ -45,20 +46,21 @@ class _Relaxed:
         """The part of w that belongs to the original problem."""
         return w[: self.base.nw]
 
+    @abstractmethod
     def objective(self, w: Vector) -> float:
         """The objective; for each form its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradient(self, w: Vector) -> Vector:
         """Its gradient, shape (nw,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def elastic(self, w: Vector) -> Vector:
         """What the elastic variables add to C(w)."""
-        raise NotImplementedError
 
     def set_barrier(self, mu: float) -> None:
         """Nothing depends on the barrier parameter unless a form says so."""
+        return
 
     def evaluate(self, w: Vector) -> Point:
         """Objective and relaxed constraints; nan where the *original* objective is not defined."""
