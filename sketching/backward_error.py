@@ -14,7 +14,7 @@ def frobenius_norm(A: Any) -> float | None:
     """||A||_F (zero or infinite out of range); None for an operator, whose entries cannot be seen."""
     if not isinstance(A, np.ndarray):
         return frobenius_norm(A.data) if sp.issparse(A) else None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         if A.ndim == 1 or A.flags.forc:
             flat = A.ravel(order="K")
             return float(np.sqrt(flat.dot(flat)))

@@ -13,7 +13,9 @@ Matrix = Any  # ndarray, csr_array, csc_array or LinearOperator
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def matrix(A: Any, name: str = "A", *, square: bool = False, symmetric: bool = False) -> Matrix:
+def matrix(
+    A: Any, name: str = "A", *, square: bool = False, symmetric: bool = False, finite: bool = True
+) -> Matrix:
     """A as a real matrix that the routines can work with; not copied where it is one already.
 
     Parameters
@@ -25,6 +27,9 @@ def matrix(A: Any, name: str = "A", *, square: bool = False, symmetric: bool = F
         The argument's name, for messages.
     square, symmetric : bool
         Require it. Symmetry of a LinearOperator cannot be seen and is taken on trust.
+
+    finite : bool
+        Look at the entries. A caller that takes the norm of A anyway need not: see `check_finite`.
 
     Returns
     -------
@@ -48,7 +53,8 @@ def matrix(A: Any, name: str = "A", *, square: bool = False, symmetric: bool = F
         result = _real(A, name)
     _check_shape(result.shape, name, square or symmetric)
     if not isinstance(result, LinearOperator):
-        _check_finite(result, name)
+        if finite:
+            check_finite(result, name)
         if symmetric:
             _check_symmetric(result, name)
     return result
@@ -59,7 +65,7 @@ def vector(b: Any, length: int, name: str = "b") -> np.ndarray:
     result = _real(b, name)
     if result.shape != (length,):
         raise ValueError(f"{name} has shape {result.shape}; ({length},) is wanted")
-    _check_finite(result, name)
+    check_finite(result, name)
     return result
 
 
@@ -70,7 +76,7 @@ def right_hand_sides(b: Any, rows: int, name: str = "b") -> np.ndarray:
         raise ValueError(
             f"{name} has shape {result.shape}; ({rows},) or ({rows}, right-hand sides) is wanted"
         )
-    _check_finite(result, name)
+    check_finite(result, name)
     return result
 
 
@@ -124,7 +130,8 @@ def _check_shape(shape: tuple[int, ...], name: str, square: bool) -> None:
         raise ValueError(f"{name} has shape {shape}; a square matrix is wanted")
 
 
-def _check_finite(A: Any, name: str) -> None:
+def check_finite(A: Any, name: str) -> None:
+    """ValueError where an array or sparse array has entries that are not finite; says where the first is."""
     values = A if isinstance(A, np.ndarray) else A.data
     # The sum is finite unless an entry is not (or it overflows): one pass, no temporary.
     with np.errstate(all="ignore"):

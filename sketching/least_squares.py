@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from . import deterministic
-from .backward_error import karlson_walden
+from .backward_error import frobenius_norm, karlson_walden
 from .blas import single_threaded_blas
-from .inputs import matrix, right_hand_sides, rng_of, vector, whole
+from .inputs import check_finite, matrix, right_hand_sides, rng_of, vector, whole
 from .least_norm import least_norm
 from .operators import SRTT, CountSketch, Gaussian, Rademacher, Sketch, SparseSign, SparseStack
 from .operators.protocol import worker_count
@@ -156,12 +156,15 @@ def lstsq(
     See `refinement.fossils`. Plain sketch-and-precondition, which is not here, is not backward stable (M.
     Meier, Y. Nakatsukasa, A. Townsend and M. Webb, arXiv:2302.07202).
     """
-    A = matrix(A)
+    A = matrix(A, finite=False)
+    norm = frobenius_norm(A)
+    if norm is not None and not np.isfinite(norm):  # an entry, or the sum of squares of large ones
+        check_finite(A, "A")
     b = right_hand_sides(b, A.shape[0])
     options = _options(A, b, method, rtol, damp, weights, x0, sketch, sketch_size, maxiter, rng, workers)
     _check_adjoint(A)
     A, b, options = _without_zero_weights(A, b, options)
-    scaling = Scaling.of(A, b, options.damp, options.weights)
+    scaling = Scaling.of(A, norm, b, options.damp, options.weights)
     if scaling is None:
         return _solve(A, b, options)
     A, b = scaling.system(A, b)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator
 
 from .backward_error import frobenius_norm
 
@@ -29,15 +28,15 @@ class Scaling:
     root_weights: int
 
     @classmethod
-    def of(cls, A: Any, b: np.ndarray, damp: float, weights: np.ndarray | None) -> Scaling | None:
-        """None where everything is in range. The size of a LinearOperator cannot be seen: it stays."""
+    def of(
+        cls, A: Any, norm: float | None, b: np.ndarray, damp: float, weights: np.ndarray | None
+    ) -> Scaling | None:
+        """None where all is in range. ``norm`` is ||A||_F; None of an operator, which stays as it is."""
         limit = _SINGLE if A.dtype == np.float32 else _DOUBLE
         roots = 0 if weights is None else _exponent(float(weights.max()), limit) // 2
         matrix = 0
-        if not isinstance(A, LinearOperator):
-            size = frobenius_norm(A) or 0.0
-            if not 2.0**-limit < size < 2.0**limit:
-                size = float(abs(A).max())
+        if norm is not None:
+            size = norm if 2.0**-limit < norm < 2.0**limit else float(abs(A).max())
             if roots:
                 damp = float(np.ldexp(damp, roots))
             matrix = _exponent(max(size, damp), limit)
