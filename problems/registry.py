@@ -110,7 +110,10 @@ def find(name: str, *, path: str | os.PathLike[str] | None = None) -> Entry:
         return source.entry(bare)
     except KeyError:
         known = [entry.name for entry in source.entries()]
-        raise UnknownProblemError(f"there is no problem {name!r}{nearest(name.upper(), known)}") from None
+        where = "" if path is None else f" in the folder {os.fspath(path)}"
+        raise UnknownProblemError(
+            f"there is no problem {name!r}{where}{nearest(name.upper(), known)}"
+        ) from None
 
 
 class UnknownProblemError(KeyError):

@@ -55,7 +55,7 @@ def test_problems_are_built_with_their_parameters(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda path: problems.get("sif:BOW", path=path), KeyError, "did you mean sif:BOWL"),
+        (lambda path: problems.get("sif:BOW", path=path), KeyError, "in the folder .*did you mean sif:BOWL"),
         (lambda path: problems.get("sif:BOWL", path=path / "x"), ValueError, "x', which is not a folder"),
         (lambda path: problems.get("sif:BOWL"), ValueError, "path=.*MASTSIF"),
         (lambda path: problems.get("sif:BOWL", path=path, K=3), ValueError, "K"),
