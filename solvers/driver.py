@@ -30,6 +30,12 @@ MAX_REFINEMENTS = 5
 FIRST_LOOK = 32
 """From here on the certificate looks at every iteration whose number is a power of two."""
 
+NEARLY_OPTIMAL = 1e-6
+"""Error of the optimality conditions below which an iteration that hardly lowers it calls for a look."""
+
+MAX_EXTRA_LOOKS = 3
+"""Such looks in a run: where rounding is not what holds it up, they are in vain."""
+
 # What a method reports when it gives up is overruled where the certificate holds at its point.
 _GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED, Status.CONVERGED}
 
@@ -89,7 +95,8 @@ class _Run:
         self.callback = None if callback is None else adapt_callback(callback)
         self.max_iterations = method.max_iterations if max_iterations is None else max_iterations
         self.state: State | None = None
-        self.iterations = self.refinements = 0
+        self.iterations = self.refinements = self.extra_looks = 0
+        self.last_optimality = np.inf
         self.confirmed: tuple[Vector, Certificate] | None = None
         self.callback_seconds = 0.0
         self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
@@ -147,9 +154,14 @@ class _Run:
         return not self._holds_at(state, estimate=True)
 
     def _certified_unnoticed(self, state: State) -> bool:
-        """Whether a long run is at a solution that its method cannot see for rounding; asked ever less."""
+        """Whether a run is at a solution that its method cannot see for rounding; asked ever less."""
         k = self.iterations
-        return k >= FIRST_LOOK and k & (k - 1) == 0 and self._holds_at(state, estimate=False)
+        look = k >= FIRST_LOOK and k & (k - 1) == 0
+        if NEARLY_OPTIMAL >= state.optimality > 0.1 * self.last_optimality:
+            look |= self.extra_looks < MAX_EXTRA_LOOKS
+            self.extra_looks += 1
+        self.last_optimality = state.optimality
+        return look and self._holds_at(state, estimate=False)
 
     def _holds_at(self, state: State, estimate: bool) -> bool:
         problem, tol = self.evaluator.as_problem(), self.method.tol

@@ -61,11 +61,13 @@ class ExactMeritSearch:
         self.rule = rule
         self.eta1, self.eta2 = rule.eta1, rule.eta2
         self._recent: deque[float] = deque(maxlen=rule.memory)
+        self._short = 0
 
     def reset(self) -> None:
         """Start again from the first penalty parameters."""
         self.eta1, self.eta2 = self.rule.eta1, self.rule.eta2
         self._recent.clear()
+        self._short = 0
 
     def search(
         self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
@@ -90,6 +92,7 @@ class ExactMeritSearch:
         found = self._backtrack(line, reference, slopes.total(self.eta1, self.eta2), limit)
         if found is None:
             return None
+        self._short = self._short + 1 if found.alpha < limit else 0
         if system.regularised and found.alpha == limit == 1.0 and found.merit < line.start:
             found = self._expand(line, found)
         return Accepted(found.point, found.alpha, direction, "m")
@@ -103,16 +106,17 @@ class ExactMeritSearch:
         return slopes
 
     def _reference(self, start: float, m: int) -> float:
-        """What M has to fall below: without constraints, the largest of its last values.
+        """What M has to fall below: in a curved valley without constraints, the largest of its last values.
 
         Grippo, Lampariello & Lucidi, "A nonmonotone line search technique for Newton's method", SIAM J.
-        Numer. Anal. 23 (1986): full steps across a curved valley, not small ones along it. With constraints
+        Numer. Anal. 23 (1986): full steps across the valley, not small ones along it. Only after steps have
+        been cut several times in a row, since elsewhere it leads away to worse minimisers. With constraints
         M changes with its parameters, and values of different iterations do not compare.
         """
         if m:
             return start
         self._recent.append(start)
-        return max(self._recent)
+        return max(self._recent) if self._short >= self.rule.patience else start
 
     def _backtrack(self, line: _MeritLine, reference: float, slope: float, limit: float) -> _Trial | None:
         """Armijo backtracking with a floor for rounding."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import karush
 from karush.problems.evaluator import EvaluationLimitReached, Evaluator
 from karush.solvers.driver import HISTORY_LENGTH, MAX_REFINEMENTS, run
 from karush.solvers.status import Status
@@ -284,3 +285,23 @@ def test_iterations_are_logged(caplog):
     caplog.clear()
     run(ProjectedGradient(), Evaluator(BOWL))
     assert caplog.messages == []
+
+
+def test_a_solution_that_rounding_hides_from_the_method_is_noticed_early():
+    """Ill-conditioned linear least squares: the gradient at the solution is rounding, above the tolerance."""
+    nodes = np.linspace(1.0, 40.0, 30)
+    design = nodes[:, None] ** np.arange(6)
+    data = np.exp(0.05 * nodes)
+
+    def gradient(x):
+        return 2.0 * design.T @ (design @ x - data)
+
+    result = karush.minimize(
+        lambda x: float(np.sum((design @ x - data) ** 2)),
+        np.ones(6),
+        jac=gradient,
+        hess=lambda x: 2.0 * design.T @ design,
+        method="exact-al",
+    )
+    assert result.success
+    assert result.nit <= 8

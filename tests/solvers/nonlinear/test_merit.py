@@ -94,8 +94,8 @@ def test_newton_direction_of_a_definite_problem_descends(iterate):
 
 
 def test_without_constraints_the_merit_function_may_rise_for_a_while():
-    def values(memory):
-        options = {"merit": MeritRule(memory=memory), "globalisation": "exact-merit"}
+    def values(memory, patience=0):
+        options = {"merit": MeritRule(memory=memory, patience=patience), "globalisation": "exact-merit"}
         result = karush.minimize(rosenbrock(), options=options)
         assert result.success
         return np.array([entry["f"] for entry in result.history])
@@ -104,6 +104,7 @@ def test_without_constraints_the_merit_function_may_rise_for_a_while():
     f = values(10)
     assert (np.diff(f) > 0.0).any()
     assert all(f[k] <= f[max(0, k - 10) : k].max() for k in range(1, f.size))
+    assert (np.diff(values(10, patience=1000)) <= 0.0).all()
 
 
 def test_affine_scaling_is_one_without_bounds_and_the_gap_near_one(iterate):
