@@ -14,6 +14,7 @@ from .callable_functions import values_in_pattern as entries_of
 from .colouring import Pattern
 from .finite_differences import Scheme, jacobian_by_complex_step, jacobian_by_differences, offsets
 from .nlp import DerivativeSource, IndexVector, Vector
+from .parallel_map import landed
 
 
 class Curvature(ABC):
@@ -156,6 +157,7 @@ class DifferencedCurvature(Curvature):
         """Dense, or the lower triangle of the given pattern."""
         return self._pattern.keys[self._lower]
 
+    @landed
     def values(self, x: Vector, weights: Vector) -> Vector:
         """Values of the symmetric part of the differences."""
         if self._scheme == "cs":

@@ -23,7 +23,7 @@ from .finite_differences import (
     offsets,
 )
 from .nlp import DerivativeSource, Vector
-from .parallel_map import Bound, MapLike
+from .parallel_map import Bound, MapLike, ferried, landed
 from .validation import as_real_array, checked_scalar, checked_vector
 
 # Sparse answers get a sparse pattern only above this size: reading a pattern off values may miss entries.
@@ -205,6 +205,7 @@ class CallableFunction:
             self._pattern = self._find_pattern(x0)
         return self._pattern
 
+    @landed
     def jacobian_values(self, x: Vector) -> Vector:
         """Values of the Jacobian in the order of its pattern; the caller may not change them."""
         key = x.tobytes()
@@ -225,13 +226,15 @@ class CallableFunction:
         """Jacobian' w at points that no solver asked for, side by side where the user gives the Jacobian."""
         charged = self._charged(points, "gradient" if self.oracle == "objective" else "jacobian")
         if self._given is None or self._mapper is map:
-            yield from (self.transposed_product(x, w) for x in charged)
+            product = ferried(self.transposed_product)
+            yield from (product(x, w) for x in charged)
             return
         for raw in self._mapper(Bound(self._given, self._args), charged):
             pattern = self._pattern
             assert pattern is not None  # the product at the base point found it
             yield self._times(self._extract(raw, pattern), pattern, w)
 
+    @ferried
     def complex_transposed_product(self, z: NDArray[np.complex128], w: Vector) -> NDArray[Any]:
         """Jacobian' w at a complex point, from the user's own Jacobian."""
         charge(self.oracle)

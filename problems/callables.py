@@ -200,7 +200,8 @@ class CallableProblem(NLP):
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
-        return _deliver(np.concatenate([np.zeros(0), *(block.values(x) for block in self._blocks)]), out)
+        # A list, since a generator would change a StopIteration of the user's.
+        return _deliver(np.concatenate([np.zeros(0), *[block.values(x) for block in self._blocks]]), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the Jacobian."""
@@ -215,7 +216,7 @@ class CallableProblem(NLP):
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
         """Values of c'(x), shape (nnzj,)."""
         self.jacobian_structure()  # patterns are read at the start, not at the first x that comes along
-        parts = (block.jacobian_values(x) for block in self._blocks)
+        parts = [block.jacobian_values(x) for block in self._blocks]
         return _deliver(np.concatenate([np.zeros(0), *parts]), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:

@@ -7,11 +7,15 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MapLike = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
@@ -99,11 +103,47 @@ def _require_picklable(fun: Any) -> None:
 
 @dataclass(frozen=True)
 class Bound:
-    """A function with its further arguments, in a form that can be sent to another process."""
+    """A function with its further arguments, in a form that can be sent to another process.
+
+    To be called by a map: what the function raises arrives where the results are taken.
+    """
 
     fun: Callable[..., Any]
     args: tuple[Any, ...]
 
     def __call__(self, x: Any) -> Any:
         """``fun(x, *args)``."""
-        return self.fun(x, *self.args)
+        try:
+            return self.fun(x, *self.args)
+        except StopIteration as stop:
+            raise Ferried(stop) from None
+
+
+class Ferried(Exception):  # noqa: N818 - a message between `ferried` and `landed`
+    """A StopIteration of the user's on its way through iterators, which it would only end."""
+
+
+def ferried(fun: Callable[P, R]) -> Callable[P, R]:
+    """The function for use inside an iterator: its StopIteration becomes `Ferried`."""
+
+    @wraps(fun)
+    def embarking(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return fun(*args, **kwargs)
+        except StopIteration as stop:
+            raise Ferried(stop) from None
+
+    return embarking
+
+
+def landed(fun: Callable[P, R]) -> Callable[P, R]:
+    """The function that runs such an iterator: `Ferried` becomes the StopIteration that it was."""
+
+    @wraps(fun)
+    def landing(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return fun(*args, **kwargs)
+        except Ferried as ferry:
+            raise ferry.args[0] from None
+
+    return landing

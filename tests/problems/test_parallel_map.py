@@ -122,3 +122,35 @@ def test_workers_are_given_once_and_only_with_a_callable():
         karush.minimize(rosen, START, workers=2, options={"workers": 2})
     with pytest.raises(ValueError, match="workers: only with a callable"):
         karush.minimize("HS71", workers=2)
+
+
+@pytest.mark.parametrize(
+    ("jac", "where"),
+    [(jac, where) for jac in ("2-point", "3-point", "cs", None, rosen_der) for where in ("fun", "constraint")]
+    + [(rosen_der, "jac")],
+)
+def test_a_stop_iteration_of_the_users_is_not_taken_for_the_end_of_a_map(watching, jac, where):
+    error = StopIteration("of the user")
+
+    def raising(function, name, after):
+        calls = []
+
+        def function_that_raises(x):
+            calls.append(1)
+            if name == where and len(calls) >= after:
+                raise error
+            return function(x)
+
+        return function_that_raises
+
+    for mapper in (map, watching):
+        for after in (1, 2, 4, 7):
+            with pytest.raises(StopIteration) as caught:
+                karush.minimize(
+                    raising(rosen, "fun", after),
+                    START,
+                    jac=raising(jac, "jac", after) if callable(jac) else jac,
+                    constraints={"type": "eq", "fun": raising(lambda x: x @ x - 4.0, "constraint", after)},
+                    workers=mapper,
+                )
+            assert caught.value is error
