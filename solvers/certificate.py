@@ -16,7 +16,13 @@ What no double-precision x could do better is not held against a point: of each 
 ``|J| |x|`` for the constraints and ``|grad f| + |J'| |y| + |z| + |H| |x|`` for the gradient of the Lagrangian
 (the last where there are exact second derivatives): the componentwise backward error of Oettli & Prager
 (1964), so the residual vanishes at a point that agrees with x in all but its last digits. Absolute errors are
-untouched.
+untouched. Forgiveness ends where nothing is known any more: x counts up to `FARTHEST` only, multipliers up to
+`STEEPEST` times s, and no more than half of s is ever forgiven. Else a point far out on the way along which
+the objective falls without limit would pass, its whole gradient being rounding.
+
+Large multipliers of bounds that are not quite attained are put to the test: four times as far from the bounds
+the gradient must not have faded as that of a logarithm does. Next to a pole, of log(x) at 0 say, all scaled
+errors are small, and the multiplier is no more than a measure of how near.
 """
 
 from __future__ import annotations
@@ -36,6 +42,18 @@ INFINITY = 1e20
 
 ROUNDING = 10.0
 """Multiple of the unit roundoff that counts as rounding: a few operations, not more."""
+
+FARTHEST = 1e6
+"""Largest size of a variable with which rounding in the gradient is reckoned."""
+
+FARTHEST_ROW = 1e10
+"""The same for the constraints."""
+
+STEEPEST = 1e10
+"""Largest size of a multiplier's force, relative to s, with which rounding is reckoned."""
+
+FADED = 0.3
+"""Share of its gradient that is left to x^a at four times its x, for a = 0.13 (a logarithm: 1/4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,8 @@ class Certificate:
         The multipliers that were judged.
     multipliers : {"given", "estimated"}
         Whether y and z came from the method or are this module's own least-squares estimate.
+    pole : bool
+        Whether the objective falls to a pole at the bounds, so that the multipliers mean nothing.
     """
 
     stationarity: Measure
@@ -76,13 +96,14 @@ class Certificate:
     y: Vector
     z: Vector
     multipliers: str
+    pole: bool = False
 
     @property
     def error(self) -> float:
-        """Largest of the scaled errors; inf where something is not finite."""
+        """Largest of the scaled errors; inf where something is not finite, and at a pole."""
         measures = self.stationarity, self.feasibility, self.complementarity, self.dual_sign
         errors = [measure.scaled for measure in measures]
-        return max(errors) if np.isfinite([self.f, *errors]).all() else float("inf")
+        return max(errors) if np.isfinite([self.f, *errors]).all() and not self.pole else float("inf")
 
     @property
     def holds(self) -> bool:
@@ -252,7 +273,9 @@ class _Facts:
             and np.isfinite(self.jacobian.data).all()
         )
         self.unit = ROUNDING * float(np.finfo(float).eps)
-        self.rows = _Intervals(c, problem.cl, problem.cu, self.unit * (abs(self.jacobian) @ abs(x)))
+        self.rows = _Intervals(
+            c, problem.cl, problem.cu, self.unit * (abs(self.jacobian) @ np.minimum(abs(x), FARTHEST_ROW))
+        )
         self.bounds = _Intervals(x, problem.lb, problem.ub, 0.0)
         self.scale = float(abs(self.gradient).max(initial=1.0))
 
@@ -292,19 +315,30 @@ class _Facts:
             y=y,
             z=z,
             multipliers=multipliers,
+            pole=self._at_a_pole(_worst(of_rows.absolute, of_bounds.absolute), tol),
         )
+
+    def _at_a_pole(self, fall: float, tol: float) -> bool:
+        """Whether the gradient fades away from the bounds, to which f would fall by `fall` as it is here."""
+        squared = float(self.gradient @ self.gradient)
+        if not (fall > tol * max(1.0, abs(self.f)) and tol * squared > 1.0 and np.isfinite(squared)):
+            return False
+        away = self.x + (3.0 * fall / squared) * self.gradient
+        gradient = self.problem.gradient(np.clip(away, self.bounds.lower, self.bounds.upper))
+        return bool(self.gradient @ gradient < FADED * squared)
 
     def _rounding(self, y: Vector, z: Vector) -> Vector:
         """Rounding in the gradient of the Lagrangian, that of x included."""
-        magnitude: Vector = abs(self.gradient) + abs(z)
+        forces: Vector = abs(z)
         if y.size:
-            magnitude = magnitude + abs(self.jacobian).T @ abs(y)
+            forces = forces + abs(self.jacobian).T @ abs(y)
+        magnitude = abs(self.gradient) + np.minimum(forces, STEEPEST * self.scale)
         capabilities = self.problem.capabilities
         if capabilities.second == "exact" and capabilities.hessian_matrix:
             hessian = self.problem.hessian(self.x.copy(), y.copy())
-            moved = abs(hessian) @ abs(self.x)
+            moved = abs(hessian) @ np.minimum(abs(self.x), FARTHEST)
             magnitude = magnitude + np.where(np.isfinite(moved), moved, 0.0)
-        return self.unit * magnitude
+        return np.minimum(self.unit * magnitude, 0.5 * self.scale)
 
 
 class _Products:

@@ -143,6 +143,38 @@ def test_rounding_in_a_badly_scaled_row_is_not_held_against_it():
     assert not certify(problem, np.array([0.1, 0.1 + 1e-13])).holds
 
 
+def test_where_everything_is_rounding_nothing_is_confirmed():
+    # The objective falls along (-1, -1) for ever; beyond 1e15 its gradient is lost in rounding.
+    unbounded = quadratic([[4.0, -4.0], [-4.0, 4.0]], [1.0, 1.0], [0.0, 3.0])
+    for far in (1e8, 1e13, 1e17, 1e27):
+        assert not certify(unbounded, np.array([-far, -far * (1.0 + 1e-15)])).holds
+    parallel = quadratic(np.zeros((2, 2)), [0.0, 0.0], [0.0, 0.0], A=[[1, -1], [1, -1]], cl=(0, 1), cu=(0, 1))
+    assert not certify(parallel, np.array([1e16, 1e16])).holds
+
+
+def power_at_a_bound(slope, lb=0.0):
+    """An objective of x0 with the derivative `slope`, and x1^2; values play no part here."""
+    return Dense(
+        [1.0, 0.5],
+        lambda x: x[1] ** 2,
+        lambda x: [slope(x[0]), 2 * x[1]],
+        lambda x: [[(slope(x[0] * (1 + 1e-6)) - slope(x[0])) / (1e-6 * x[0]), 0.0], [0.0, 2.0]],
+        lb=[lb, -np.inf],
+    )
+
+
+@pytest.mark.parametrize("lb", [0.0, -np.inf])
+@pytest.mark.parametrize("slope", [lambda u: 1 / u, lambda u: 1 / u**2])
+def test_a_pole_is_no_minimum(slope, lb):
+    for distance in (1e-8, 1e-12, 1e-16):
+        assert not certify(power_at_a_bound(slope, lb), np.array([distance, 0.0])).holds
+
+
+@pytest.mark.parametrize("slope", [lambda u: 1e8, lambda u: 1e4 / u**0.5, lambda u: 1e8 * (30 + np.log(u))])
+def test_a_steep_boundary_is_no_pole(slope):
+    assert certify(power_at_a_bound(slope), np.array([1e-9, 0.0]), tol=1e-8).holds
+
+
 def test_fixed_variables_hold_any_gradient():
     problem = quadratic(np.eye(2), [5.0, -1.0], [2.0, 0.0], lb=[2.0, -np.inf], ub=[2.0, np.inf])
     certificate = certify(problem, np.array([2.0, 1.0]))
