@@ -179,6 +179,11 @@ def collections() -> list[str]:
     ]
 
 
+def load_collection() -> None:
+    """Import the native collection and the plug-ins, whatever kinds of problems they register."""
+    _loaded_native()
+
+
 def _wanted_kinds(constraints: Any) -> frozenset[ConstraintKind] | None:
     if constraints is None:
         return None
