@@ -1,0 +1,1 @@
+"""Solvers for sequences of related linear systems."""
