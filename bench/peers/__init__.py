@@ -1,4 +1,4 @@
-"""Solvers that a sweep compares: karush's own methods, SciPy's, and IPOPT where it is installed."""
+"""Solvers that a sweep compares: karush's own methods, SciPy's, IPOPT and Uno where they are installed."""
 
 from __future__ import annotations
 

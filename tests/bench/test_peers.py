@@ -57,6 +57,7 @@ CONSTRAINED = [
     "SLSQP",
     "trust-constr",
     pytest.param("ipopt", marks=pytest.mark.skipif(not has("ipopt"), reason="x")),
+    pytest.param("uno", marks=pytest.mark.skipif(not has("uno"), reason="needs unopy")),
 ]
 
 
