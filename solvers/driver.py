@@ -33,6 +33,9 @@ FIRST_LOOK = 32
 NEARLY_OPTIMAL = 1e-6
 """Error of the optimality conditions below which an iteration that hardly lowers it calls for a look."""
 
+FLAT = 1e-10
+"""Relative change of the objective, at feasible points, below which the same holds whatever the error."""
+
 MAX_EXTRA_LOOKS = 3
 """Such looks in a run: where rounding is not what holds it up, they are in vain."""
 
@@ -96,7 +99,7 @@ class _Run:
         self.max_iterations = method.max_iterations if max_iterations is None else max_iterations
         self.state: State | None = None
         self.iterations = self.refinements = self.extra_looks = 0
-        self.last_optimality = np.inf
+        self.previous = (np.inf, np.inf)
         self.confirmed: tuple[Vector, Certificate] | None = None
         self.callback_seconds = 0.0
         self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
@@ -157,11 +160,19 @@ class _Run:
         """Whether a run is at a solution that its method cannot see for rounding; asked ever less."""
         k = self.iterations
         look = k >= FIRST_LOOK and k & (k - 1) == 0
-        if NEARLY_OPTIMAL >= state.optimality > 0.1 * self.last_optimality:
+        if self._rests(state):
             look |= self.extra_looks < MAX_EXTRA_LOOKS
             self.extra_looks += 1
-        self.last_optimality = state.optimality
+        self.previous = state.optimality, state.f
         return look and self._holds_at(state, estimate=False)
+
+    def _rests(self, state: State) -> bool:
+        """Whether the last iteration changed next to nothing at what may be a solution."""
+        optimality, f = self.previous
+        if not state.optimality > 0.1 * optimality:
+            return False
+        flat = abs(state.f - f) <= FLAT * max(1.0, abs(f)) and state.violation <= self.method.tol
+        return flat or state.optimality <= NEARLY_OPTIMAL
 
     def _holds_at(self, state: State, estimate: bool) -> bool:
         problem, tol = self.evaluator.as_problem(), self.method.tol

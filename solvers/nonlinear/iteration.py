@@ -60,7 +60,7 @@ class BarrierIteration:
     form : Form
         The problem in slack form.
     searches : list of Search
-        The first is used until it fails; then the next one takes over for good.
+        The first is used; `next_search` gives it up for good.
     tol : float
         Target of the optimality error; the barrier parameter ends at tol/10.
     """
@@ -117,13 +117,11 @@ class BarrierIteration:
             accepted = self._tiny_step(direction, limit) or self._search(direction, limit)
             if accepted is not None:
                 break
-            if not (self.update.retreat(self) or self._next_search()):
+            if not self.update.retreat(self):
                 return Outcome.NO_STEP
         self._accept(accepted, tau)
         self.short_steps = self.short_steps + 1 if accepted.alpha < CRAWL_FRACTION * limit else 0
-        if self.short_steps >= CRAWL_LENGTH and not self._next_search():
-            return Outcome.CRAWLING
-        return Outcome.STEP
+        return Outcome.CRAWLING if self.short_steps >= CRAWL_LENGTH else Outcome.STEP
 
     def set_barrier(self, mu: float) -> None:
         """Go over to another barrier parameter."""
@@ -169,7 +167,7 @@ class BarrierIteration:
     def _search(self, direction: Direction, limit: float) -> Accepted | None:
         return self.searches[0].search(self.system, self.iterate, direction, self.mu, limit)
 
-    def _next_search(self) -> bool:
+    def next_search(self) -> bool:
         """Give the present search up for the next one; False where it is the last."""
         self.short_steps = 0
         if len(self.searches) == 1:

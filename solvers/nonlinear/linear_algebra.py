@@ -62,6 +62,11 @@ class LinearAlgebra:
     jacobian_products: bool = False
     rng: Any = 0
 
+    @property
+    def iterative(self) -> bool:
+        """Whether linear systems are solved without factorisation, to an adaptive accuracy."""
+        return self.solver in ("krylov", "sketched")
+
     @classmethod
     def choose(
         cls,
@@ -127,7 +132,7 @@ class LinearAlgebra:
 
     def system(self, form: Form, rule: RegularisationRule) -> NewtonSystem:
         """The Newton system of a form."""
-        if self.solver in ("krylov", "sketched"):
+        if self.iterative:
             from .matrix_free import MatrixFreeSystem
 
             return MatrixFreeSystem(form, self._krylov(form), rule, self.preconditioner)
@@ -152,7 +157,10 @@ class LinearAlgebra:
         """What was chosen, and why, for the record of a run."""
         name: str = getattr(system.kkt, "name", "")
         if not name:
-            name = "dense" if isinstance(getattr(system.kkt, "inner", system.kkt), DenseKKT) else "sparse"
+            innermost: Any = system.kkt
+            while hasattr(innermost, "inner"):
+                innermost = innermost.inner
+            name = "dense" if isinstance(innermost, DenseKKT) else "sparse"
         note: str = getattr(system.kkt, "note", "")
         reason = f"{self.reason}; {note}" if note else self.reason
         return {"linear_solver": name, "linear_solver_reason": reason, "hessian": self.hessian}

@@ -3,7 +3,7 @@
 Troubles of a single linear system are settled before, in `NewtonSystem.regularise` and
 `BarrierIteration.advance`, in this order: a diagonal on the rows where the matrix is singular, one on the
 Hessian until the inertia is right, more of it where the solution's residual is large, the monotone barrier
-rule where the adaptive one found no step, the filter where the merit function leads nowhere.
+rule where the adaptive one found no step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..status import Status
-from .barrier_update import AdaptiveUpdate
+from .barrier_update import AdaptiveUpdate, MonotoneUpdate
 from .iteration import Outcome
 from .restoration_phase import RestorationPhase
 from .search import ExactMeritSearch, FilterSearch
@@ -34,6 +34,9 @@ PATIENCE = 50
 LARGEST_RISE = 1e5
 """Rise of the objective since the start, relative to it and at least to 10, that no feasibility is worth."""
 
+FEASIBLE = 1e-4
+"""Scaled violation above which a run whose variables grow and grow is not on its way down but lost."""
+
 
 class Trouble(Enum):
     """Why there is no next iterate, or no good one."""
@@ -43,6 +46,7 @@ class Trouble(Enum):
     NO_DIRECTION = "no usable Newton direction"
     NOT_RESTORED = "the restoration phase made no progress"
     RUNNING_AWAY = "the merit function falls while the objective rises beyond all measure"
+    DIVERGING = "the variables grow beyond all measure at infeasible points"
 
 
 TROUBLES = {
@@ -57,6 +61,7 @@ STATUS_OF = {
     Trouble.NO_DIRECTION: Status.NUMERICAL_FAILURE,
     Trouble.NOT_RESTORED: Status.STALLED,
     Trouble.RUNNING_AWAY: None,
+    Trouble.DIVERGING: None,
 }
 """How a run ends where no remedy is left; None: it goes on, any step being better than none."""
 
@@ -91,6 +96,8 @@ def diagnose(state: ExactState, outcome: Outcome) -> Trouble | None:
     if outcome is not Outcome.STEP:
         return TROUBLES[outcome]
     main = state.main
+    if main.iterate.infeasibility > FEASIBLE and state.flight.is_due(main.iterate.point.x):
+        return Trouble.DIVERGING
     rise = main.iterate.point.f - state.first_f
     runs_away = rise > LARGEST_RISE * max(10.0, abs(state.first_f))
     return Trouble.RUNNING_AWAY if runs_away and isinstance(main.searches[0], ExactMeritSearch) else None
@@ -106,8 +113,12 @@ def recover(method: ExactLagrangian, state: ExactState, trouble: Trouble) -> Non
     state.status = STATUS_OF[trouble]
 
 
-def _is_infeasible(method: ExactLagrangian, state: ExactState) -> bool:
-    return state.main.iterate.infeasibility > 1e-2 * method.tol and state.restorations < MOST_RESTORATIONS
+def _may_be_restored(method: ExactLagrangian, state: ExactState) -> bool:
+    """Restoration is part of the filter method; the merit function gives way to another search first."""
+    main = state.main
+    infeasible = main.iterate.infeasibility > 1e-2 * method.tol
+    last_resort = isinstance(main.searches[0], FilterSearch) or len(main.searches) == 1
+    return infeasible and last_resort and state.restorations < MOST_RESTORATIONS
 
 
 def _restore_feasibility(method: ExactLagrangian, state: ExactState) -> bool:
@@ -120,12 +131,21 @@ def _restore_feasibility(method: ExactLagrangian, state: ExactState) -> bool:
     return True
 
 
+def _has_another_search(method: ExactLagrangian, state: ExactState) -> bool:
+    return len(state.main.searches) > 1
+
+
+def _search_otherwise(method: ExactLagrangian, state: ExactState) -> bool:
+    return state.main.next_search()
+
+
 def _is_patient(method: ExactLagrangian, state: ExactState) -> bool:
     return state.crawls < PATIENCE
 
 
 def _go_on(method: ExactLagrangian, state: ExactState) -> bool:
     state.crawls += 1
+    state.main.short_steps = 0
     return True
 
 
@@ -134,11 +154,12 @@ def _has_another_start(method: ExactLagrangian, state: ExactState) -> bool:
 
 
 def _begin_again(method: ExactLagrangian, state: ExactState) -> bool:
-    """From the start, with all that differs from the first attempt: the filter, and adaptive parameters."""
+    """From the start, with all that differs from the first attempt: order of searches, barrier rule."""
     state.begun_again = True
-    main = method.iteration(
-        state.form, state.main.linear_algebra, [FilterSearch(method.filter)], AdaptiveUpdate()
-    )
+    first = state.main
+    searches = method.searches(filter_first=not state.filter_first)
+    update = MonotoneUpdate() if isinstance(first.update, AdaptiveUpdate) else AdaptiveUpdate()
+    main = method.iteration(state.form, first.linear_algebra, searches, update)
     if not method.begin(state.form, main):
         return False
     state.main, state.restorations, state.crawls = main, 0, 0
@@ -146,9 +167,11 @@ def _begin_again(method: ExactLagrangian, state: ExactState) -> bool:
 
 
 _STUCK = frozenset({Trouble.NO_STEP, Trouble.CRAWLING, Trouble.NO_DIRECTION})
+_SEARCHING = frozenset({Trouble.NO_STEP, Trouble.CRAWLING, Trouble.NOT_RESTORED, Trouble.DIVERGING})
 
 REMEDIES = (
-    Remedy("restoration", _STUCK, _is_infeasible, _restore_feasibility),
+    Remedy("restoration", _STUCK | {Trouble.DIVERGING}, _may_be_restored, _restore_feasibility),
+    Remedy("next search", _SEARCHING, _has_another_search, _search_otherwise),
     Remedy("short steps", frozenset({Trouble.CRAWLING}), _is_patient, _go_on),
     Remedy("second start", frozenset(Trouble), _has_another_start, _begin_again),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ....problems.nlp import Vector
 from .dense import DenseKKT
-from .protocol import KKTPattern, KKTSolver
+from .protocol import Inertia, KKTPattern, KKTSolver
 from .sparse import SparseKKT
 
 DENSE_LIMIT = 200
@@ -17,6 +18,13 @@ DENSE_SHARE = 0.25
 Measured on full Hessians of order 600 (ELEC) and 1000 (POWER, PENALTY1): whole runs take a third of the time.
 """
 
+DENSE_FILL = 0.4
+"""Share of nonzeros in the sparse factor from which the same holds.
+
+Measured on SIF problems of order 300 to 1500: from .5 on (VANDERM1, DIXCHLNV, SPINLS, ARGLCLE) LAPACK takes a
+half to a sixth of feral's time, at .25 and .33 (MSS2, STEENBRG) as much or more.
+"""
+
 LARGEST_DENSE = 4000
 """Unknowns up to which a dense matrix is stored at all: 128 MB."""
 
@@ -25,9 +33,11 @@ LinearSolver = Literal["auto", "dense", "sparse"]
 
 def kkt_solver(pattern: KKTPattern, choice: LinearSolver = "auto") -> KKTSolver:
     """The solver named, or for "auto" the dense one for small or full systems, the sparse one for others."""
-    if choice == "auto":
-        choice = "dense" if suits_dense(pattern) else "sparse"
-    return DenseKKT(pattern) if choice == "dense" else SparseKKT(pattern)
+    if choice == "dense" or (choice == "auto" and suits_dense(pattern)):
+        return DenseKKT(pattern)
+    if choice == "sparse" or pattern.order > LARGEST_DENSE:
+        return SparseKKT(pattern)
+    return SparseUntilFull(pattern)
 
 
 def suits_dense(pattern: KKTPattern) -> bool:
@@ -37,3 +47,44 @@ def suits_dense(pattern: KKTPattern) -> bool:
         return True
     nonzeros = pattern.hessian_rows.size + pattern.jacobian_rows.size
     return order <= LARGEST_DENSE and nonzeros >= DENSE_SHARE * order * order / 2
+
+
+class SparseUntilFull:
+    """The sparse solver, and the dense one from the first factorisation on where that fills in.
+
+    Parameters
+    ----------
+    pattern : KKTPattern
+        Coordinates of the values that `load` takes.
+    """
+
+    def __init__(self, pattern: KKTPattern) -> None:
+        self.pattern = pattern
+        self.inner: SparseKKT | DenseKKT = SparseKKT(pattern)
+        self._settled = False
+
+    def load(self, hessian: Vector, jacobian: Vector) -> None:
+        """See `KKTSolver.load`."""
+        self._loaded = hessian, jacobian
+        self.inner.load(hessian, jacobian)
+
+    def factor(self, primal: Vector, dual: Vector) -> Inertia:
+        """See `KKTSolver.factor`."""
+        inertia = self.inner.factor(primal, dual)
+        if self._settled:
+            return inertia
+        self._settled = True
+        assert isinstance(self.inner, SparseKKT)
+        if self.inner.fill < DENSE_FILL * self.pattern.order**2 / 2:
+            return inertia
+        self.inner = DenseKKT(self.pattern)
+        self.inner.load(*self._loaded)
+        return self.inner.factor(primal, dual)
+
+    def solve(self, rhs: Vector) -> tuple[Vector, float]:
+        """See `KKTSolver.solve`."""
+        return self.inner.solve(rhs)
+
+    def multiply(self, v: Vector) -> Vector:
+        """``K v``."""
+        return self.inner.multiply(v)

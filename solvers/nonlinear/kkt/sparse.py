@@ -50,6 +50,11 @@ class SparseKKT:
         self._solver: Any = feral.Solver()
         self._analysed = False
 
+    @property
+    def fill(self) -> int:
+        """Nonzeros of the factor; 0 before the first factorisation."""
+        return int(self._solver.factor_nnz or 0)
+
     def load(self, hessian: Vector, jacobian: Vector) -> None:
         """Put the values of ``H`` (lower triangle) and ``J`` into place."""
         self._base[self._diagonal] = 0.0
@@ -78,7 +83,7 @@ class SparseKKT:
         if self._analysed:
             return self._solver.refactor(self._matrix)[0]
         status, _ = self._solver.factor(self._matrix)
-        fill = self._solver.factor_nnz or 0
+        fill = self.fill
         if fill > HEAVY_FILL * self.pattern.order:
             dissected = self._feral.analyze(self._matrix, ordering="metis")
             if dissected.factor_nnz_estimate < 0.9 * fill:

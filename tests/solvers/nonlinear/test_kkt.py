@@ -132,8 +132,33 @@ def test_choice_by_size():
     diagonal, none = np.arange(DENSE_LIMIT + 1), np.zeros(0, dtype=np.int64)
     assert isinstance(kkt_solver(small), DenseKKT)
     assert isinstance(kkt_solver(large), DenseKKT)  # a full matrix stays with LAPACK
-    assert isinstance(kkt_solver(KKTPattern(diagonal.size, 0, diagonal, diagonal, none, none)), SparseKKT)
+    thin = kkt_solver(KKTPattern(diagonal.size, 0, diagonal, diagonal, none, none))
+    thin.load(np.ones(diagonal.size), np.zeros(0))
+    assert thin.factor(np.zeros(diagonal.size), np.zeros(0)) == Inertia(diagonal.size, 0, 0)
+    assert isinstance(thin.inner, SparseKKT)
     assert isinstance(kkt_solver(small, "sparse"), SparseKKT)
+
+
+def test_a_sparse_matrix_with_a_full_factor_goes_over_to_lapack():
+    """Few nonzeros, randomly placed: elimination fills nearly everything in."""
+    rng = np.random.default_rng(3)
+    order = DENSE_LIMIT + 100
+    rows, columns = np.tril_indices(order, -1)
+    kept = rng.random(rows.size) < 0.1
+    rows, columns, none = rows[kept], columns[kept], np.zeros(0, dtype=np.int64)
+    values = rng.standard_normal(rows.size)
+    pattern = KKTPattern(order, 0, rows, columns, none, none)
+    filling, sparse = kkt_solver(pattern), SparseKKT(pattern)
+    for kkt in (filling, sparse):
+        kkt.load(values, np.zeros(0))
+    for shift in (50.0, 0.0):
+        assert filling.factor(np.full(order, shift), np.zeros(0)) == sparse.factor(
+            np.full(order, shift), np.zeros(0)
+        )
+        rhs = rng.standard_normal(order)
+        assert filling.solve(rhs)[0] == pytest.approx(sparse.solve(rhs)[0], rel=1e-6, abs=1e-8)
+        assert filling.multiply(rhs) == pytest.approx(sparse.multiply(rhs), rel=1e-12, abs=1e-12)
+    assert isinstance(filling.inner, DenseKKT)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from karush.solvers.driver import MAX_EXTRA_LOOKS
 from karush.solvers.nonlinear.kkt import KKTPattern, kkt_solver
 from karush.solvers.nonlinear.limited_memory import CompactMatrix, LimitedMemoryBFGS, LimitedMemoryKKT
 
@@ -87,6 +88,7 @@ def test_known_answers_without_second_derivatives(linear_solver):
     result = solve(hs71(), hessian="lbfgs", linear_solver=linear_solver)
     assert result.success
     assert result.fun == pytest.approx(17.0140173, abs=1e-6)
-    assert result.counts["hessian"] == result.counts["hvp"] == 0
+    assert result.counts["hvp"] == 0
+    assert result.counts["hessian"] <= MAX_EXTRA_LOOKS  # the certificate's, for its bound on rounding
     assert result.record["hessian"] == "lbfgs"
     assert solve(rosenbrock(), hessian="lbfgs", linear_solver=linear_solver).fun < 1e-12

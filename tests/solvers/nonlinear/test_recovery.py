@@ -9,6 +9,7 @@ from karush.solvers.nonlinear import recovery
 from karush.solvers.nonlinear.exact_lagrangian import ExactLagrangian
 from karush.solvers.nonlinear.iteration import Outcome
 from karush.solvers.nonlinear.recovery import REMEDIES, Trouble, diagnose, recover
+from karush.solvers.nonlinear.search import ExactMeritSearch, FilterSearch
 from karush.solvers.status import Status
 
 from ..small_problems import Dense, rosenbrock
@@ -26,19 +27,35 @@ def test_every_trouble_has_a_remedy_and_an_end(trouble):
     assert trouble in recovery.STATUS_OF
 
 
-def test_an_infeasible_point_is_restored_first():
+def test_an_infeasible_point_is_restored_by_the_filter_first():
     method, state = begun(hs71())
     recover(method, state, Trouble.NO_STEP)
     assert state.remedy == "restoration"
     assert state.restoration is not None
 
 
-def test_a_feasible_point_gets_a_second_start_once_and_then_the_end():
+def test_the_merit_function_gives_way_before_feasibility_is_restored():
+    method, state = begun(hs71(), linear_solver="krylov")
+    assert isinstance(state.main.searches[0], ExactMeritSearch)
+    recover(method, state, Trouble.NO_STEP)
+    assert state.remedy == "next search"
+    assert isinstance(state.main.searches[0], FilterSearch)
+    recover(method, state, Trouble.NO_STEP)
+    assert state.remedy == "restoration"
+
+
+def test_a_feasible_point_gets_the_other_search_a_second_start_and_then_the_end():
     method, state = begun(rosenbrock())
     first = state.main
+    order = [type(search) for search in first.searches]
+    recover(method, state, Trouble.NO_STEP)
+    assert state.remedy == "next search"
     recover(method, state, Trouble.NO_STEP)
     assert state.remedy == "second start"
     assert state.main is not first
+    assert [type(search) for search in state.main.searches] == order[::-1]
+    assert type(state.main.update) is not type(first.update)
+    recover(method, state, Trouble.NO_STEP)
     assert state.status is None
     recover(method, state, Trouble.NO_STEP)
     assert state.status is Status.STALLED
@@ -53,6 +70,8 @@ def test_a_globalisation_that_was_asked_for_is_kept():
 
 def test_short_steps_are_put_up_with_for_a_while():
     method, state = begun(rosenbrock())
+    recover(method, state, Trouble.CRAWLING)
+    assert state.remedy == "next search"
     for _ in range(recovery.PATIENCE):
         recover(method, state, Trouble.CRAWLING)
         assert state.remedy == "short steps"
@@ -77,7 +96,7 @@ def test_a_merit_function_that_is_unbounded_below_does_not_lose_the_problem():
 def test_the_remedy_stands_in_the_record():
     method, state = begun(rosenbrock())
     recover(method, state, Trouble.NO_STEP)
-    assert state.record["remedy"] == "second start"
+    assert state.record["remedy"] == "next search"
 
 
 def test_errors_below_1e_6_that_cannot_be_improved_are_acceptable():
