@@ -1,0 +1,256 @@
+"""The design matrix X behind one face, whatever its storage; X itself is never copied nor changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .protocol import Array, Indices
+
+_CHUNK = 4_000_000
+"""Entries of gathered columns held at a time: 32 MB, a tenth of the smallest X where memory matters."""
+
+_NO_SCALE = np.empty(0)
+
+
+class Survey:
+    """What one pass over X finds: X'v, and weighted squares and sums of the columns."""
+
+    def __init__(self, p: int) -> None:
+        self.products, self.squares, self.sums = np.empty(p), np.empty(p), np.empty(p)
+
+
+class Design:
+    """X, n x p; this class is the identity, for datafits of w itself.
+
+    `design_of` makes the right one of an array. Dense X of C or Fortran order and sparse CSC are used as they
+    are; CSR is converted once, which takes as much memory again.
+    """
+
+    kind = "identity"
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+
+    def product(self, w: Array) -> Array:
+        """X w, w of shape (p,) or (p, k)."""
+        return np.array(w)
+
+    def add_columns(self, columns: Indices, values: Array, out: Array) -> None:
+        """Out += X[:, columns] values, out of shape (n,)."""
+        np.add.at(out, columns, values)
+
+    def adjoint(self, v: Array) -> Array:
+        """X'v, v of shape (n,) or (n, k)."""
+        return np.array(v)
+
+    def survey(self, v: Array, weights: Array) -> Survey:
+        """X'v, and with weights of the rows the squares and sums of the columns, in one pass.
+
+        Raises
+        ------
+        ValueError
+            NaN or Inf in X.
+        """
+        found = Survey(self.shape[1])
+        found.products[:], found.squares[:], found.sums[:] = v, weights, weights
+        return found
+
+    def columns(self, columns: Indices) -> Array:
+        """X[:, columns], dense, of Fortran order and double precision."""
+        out = np.zeros((self.shape[0], columns.size), order="F")
+        out[columns, np.arange(columns.size)] = 1.0
+        return out
+
+    def gram_rows(self, columns: Indices, first: int = 0, weights: Array | None = None) -> Array:
+        """Rows `first` .. of X_I' diag(weights) X_I, I the columns; weights >= 0, ones where None."""
+        size = columns.size
+        out = np.zeros((size - first, size))
+        values = np.ones(size) if weights is None else weights[columns]
+        out[np.arange(size - first), np.arange(first, size)] = values[first:]
+        return out
+
+
+class DenseDesign(Design):
+    """A dense X, by rows or by columns."""
+
+    kind = "dense"
+
+    def __init__(self, X: Any) -> None:
+        super().__init__(X.shape)
+        self.X = X
+        self.by_columns = X.flags.f_contiguous
+
+    def product(self, w: Array) -> Array:
+        if w.ndim == 1:
+            support = np.flatnonzero(w)
+            if 4 * support.size < w.size or self.X.dtype != np.float64:
+                out = np.zeros(self.shape[0])
+                self.add_columns(support, w[support], out)
+                return out
+        elif self.X.dtype != np.float64:
+            return np.column_stack([self.product(column) for column in w.T])
+        return np.asarray(self.X @ w)
+
+    def add_columns(self, columns: Indices, values: Array, out: Array) -> None:
+        from . import design_kernels as kernels
+
+        add = kernels.add_columns if self.by_columns else kernels.add_columns_of_rows
+        add(self.X, columns, values, out)
+
+    def adjoint(self, v: Array) -> Array:
+        if self.X.dtype == np.float64:
+            return np.asarray(self.X.T @ v)
+        if v.ndim == 2:
+            return np.column_stack([self.adjoint(np.ascontiguousarray(column)) for column in v.T])
+        from . import design_kernels as kernels
+
+        out = np.empty(self.shape[1])
+        (kernels.adjoint_by_columns if self.by_columns else kernels.adjoint_by_rows)(self.X, v, out)
+        return out
+
+    def survey(self, v: Array, weights: Array) -> Survey:
+        from . import design_kernels as kernels
+
+        found = Survey(self.shape[1])
+        survey = kernels.survey_by_columns if self.by_columns else kernels.survey_by_rows
+        survey(self.X, v, weights, found.products, found.squares, found.sums)
+        if not (np.isfinite(found.squares).all() and np.isfinite(found.products).all()):
+            self._refuse()
+        return found
+
+    def _refuse(self) -> None:
+        """Name the entry that is not finite (weights of zero hide one: then nothing is wrong)."""
+        for j in range(self.shape[1]):
+            finite = np.isfinite(self.X[:, j])
+            if not finite.all():
+                i = int(np.argmin(finite))
+                raise ValueError(f"X[{i}, {j}] is {self.X[i, j]}; X must be finite")
+        raise ValueError("X is too large: the squares of its columns overflow; scale it down")
+
+    def _gather(self, columns: Indices, first: int, last: int, scale: Array, out: Array) -> None:
+        from . import design_kernels as kernels
+
+        gather = kernels.gather_from_columns if self.by_columns else kernels.gather_from_rows
+        gather(self.X, columns, first, last, scale, out)
+
+    def columns(self, columns: Indices) -> Array:
+        out = np.empty((self.shape[0], columns.size), order="F")
+        self._gather(columns, 0, self.shape[0], _NO_SCALE, out)
+        return out
+
+    def gram_rows(self, columns: Indices, first: int = 0, weights: Array | None = None) -> Array:
+        n, size = self.shape[0], columns.size
+        scale = _NO_SCALE if weights is None else np.sqrt(weights)
+        rows = min(n, max(256, _CHUNK // max(size, 1)))
+        buffer = np.empty((rows, size), order="F")
+        total: Array | None = None
+        for start in range(0, n, rows):
+            stop = min(start + rows, n)
+            part = (
+                buffer[: stop - start] if stop - start == rows else np.empty((stop - start, size), order="F")
+            )
+            self._gather(columns, start, stop, scale, part)
+            product = part.T @ part if first == 0 else part[:, first:].T @ part
+            total = product if total is None else np.add(total, product, out=total)
+        return np.zeros((size - first, size)) if total is None else total
+
+
+class SparseDesign(Design):
+    """A sparse X by columns."""
+
+    kind = "sparse"
+
+    def __init__(self, X: Any) -> None:
+        super().__init__(X.shape)
+        self.X = X
+        if X.indices.dtype != X.indptr.dtype:
+            wider = np.promote_types(X.indices.dtype, X.indptr.dtype)
+            self.parts = (X.indptr.astype(wider), X.indices.astype(wider), X.data)
+        else:
+            self.parts = (X.indptr, X.indices, X.data)
+
+    def product(self, w: Array) -> Array:
+        if w.ndim == 2:
+            return np.asarray(self.X @ w)
+        out = np.zeros(self.shape[0])
+        support = np.flatnonzero(w)
+        self.add_columns(support, w[support], out)
+        return out
+
+    def add_columns(self, columns: Indices, values: Array, out: Array) -> None:
+        from .design_kernels import sparse_add_columns
+
+        sparse_add_columns(*self.parts, columns, values, out)
+
+    def adjoint(self, v: Array) -> Array:
+        if v.ndim == 2:
+            return np.asarray(self.X.T @ v)
+        from .design_kernels import sparse_adjoint
+
+        out = np.empty(self.shape[1])
+        sparse_adjoint(*self.parts, v, out)
+        return out
+
+    def survey(self, v: Array, weights: Array) -> Survey:
+        from .design_kernels import sparse_survey
+
+        found = Survey(self.shape[1])
+        fine = sparse_survey(
+            *self.parts, self.shape[0], v, weights, found.products, found.squares, found.sums
+        )
+        if not fine:
+            raise ValueError(f"X has row indices outside 0 .. {self.shape[0] - 1}")
+        if not (np.isfinite(found.squares).all() and np.isfinite(found.products).all()):
+            wrong = self.X.data[~np.isfinite(self.X.data)]
+            raise ValueError(f"X holds {wrong[0] if wrong.size else 'values too large'}; X must be finite")
+        return found
+
+    def columns(self, columns: Indices) -> Array:
+        return np.asarray(self.X[:, columns].toarray(order="F"), dtype=np.float64)
+
+    def gram_rows(self, columns: Indices, first: int = 0, weights: Array | None = None) -> Array:
+        from .design_kernels import sparse_gram_rows
+
+        out = np.empty((columns.size - first, columns.size))
+        work = np.zeros(self.shape[0])
+        sparse_gram_rows(*self.parts, columns, first, _NO_SCALE if weights is None else weights, work, out)
+        return out
+
+
+def design_of(X: Any, n: int) -> Design:
+    """The design of an array, a sparse array or None (the identity).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not numbers, not two-dimensional, not `n` rows.
+    """
+    if X is None:
+        return Design((n, n))
+    if isinstance(X, Design):
+        made = X
+    elif sparse.issparse(X):
+        made = SparseDesign(_of_floats(X if X.format == "csc" else X.tocsc()))
+    else:
+        array = _of_floats(np.asarray(X))
+        if array.ndim != 2:
+            raise ValueError(f"X must be two-dimensional, got shape {array.shape}")
+        if not (array.flags.f_contiguous or array.flags.c_contiguous):
+            array = np.asfortranarray(array)
+        made = DenseDesign(array)
+    if made.shape[0] != n:
+        raise ValueError(f"X must have {n} rows, one for every sample of the datafit, got shape {made.shape}")
+    if made.shape[1] == 0:
+        raise ValueError("X must have at least one column")
+    return made
+
+
+def _of_floats(X: Any) -> Any:
+    if X.dtype in (np.float64, np.float32):
+        return X
+    if X.dtype.kind not in "fiub":
+        raise TypeError(f"X must hold real numbers, got {X.dtype}")
+    return X.astype(np.float64)

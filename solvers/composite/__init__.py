@@ -1,0 +1,1 @@
+"""Block coordinate descent for composite problems: certified, with working sets and Newton finishes."""
