@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problems.nlp import NLP
-from ._process import resident_megabytes
+from ._process import forget_peak, peak_megabytes, resident_megabytes
 from .peers import Answer, Peer, get
 from .recording import Recorder, thinned
 from .warmup import tiny_problem
@@ -74,7 +74,6 @@ class Executor:
         self._warm_up(peer, request)
         record["phases"]["warm-up"] = time.perf_counter() - started
         record.update(self._solve(peer, built.problem, request, record["phases"]))
-        record["memory"] = resident_megabytes(os.getpid())
         return record
 
     def _build(self, request: dict[str, Any]) -> _Built:
@@ -111,6 +110,8 @@ class Executor:
     def _solve(self, peer: Peer, problem: NLP, request: dict[str, Any], phases: dict[str, float]) -> Record:
         recorder = Recorder(problem, feasible=request["tol"])
         self._announce("solve")
+        before = resident_megabytes(os.getpid())
+        forget_peak()
         recorder.start_clock()
         try:
             answer = peer.solve(recorder, request["options"], request["time_limit"], request["solver_tol"])
@@ -119,12 +120,14 @@ class Executor:
             found: Record = {"outcome": "SOLVER_ERROR", "message": _describe(error)}
             answer = None
         seconds = recorder.elapsed
+        memory = {"memory": peak_megabytes(), "memory_before": before}
         phases["solve"] = seconds
         if answer is not None:
             self._announce("judge")
             started = time.perf_counter()
             found = judge(problem, answer, request["tol"])
             phases["judge"] = time.perf_counter() - started
+        found.update(memory)
         found["solve_time"] = seconds
         found["counts"] = dict(recorder.counts)
         found["evaluations"] = recorder.counts["objective"]
@@ -139,13 +142,15 @@ def evaluate_everything(problem: NLP) -> None:
         problem.objective(x)
         problem.gradient(x)
         problem.constraints(x)
-        problem.jacobian_structure()
-        problem.jacobian_values(x)
+        if problem.capabilities.jacobian_matrix:
+            problem.jacobian_structure()
+            problem.jacobian_values(x)
         problem.jvp(x, np.zeros(problem.n))
         problem.vjp(x, np.zeros(problem.m))
         if problem.capabilities.second != "none":
-            problem.hessian_structure()
-            problem.hessian_values(x, np.ones(problem.m), 1.0)
+            if problem.capabilities.hessian_matrix:
+                problem.hessian_structure()
+                problem.hessian_values(x, np.ones(problem.m), 1.0)
             problem.hvp(x, np.zeros(problem.n), np.ones(problem.m), 1.0)
 
 

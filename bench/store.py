@@ -45,6 +45,7 @@ _COLUMNS = {
     "certificate": "TEXT",
     "history": "TEXT",
     "memory": "REAL",
+    "memory_before": "REAL",
     "environment": "TEXT",
     "finished": "REAL",
 }
@@ -101,6 +102,9 @@ class Store:
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         with self._transaction():
             connection.execute(f"CREATE TABLE IF NOT EXISTS results ({columns})")
+            known = {row[1] for row in connection.execute("PRAGMA table_info(results)")}
+            for name in _COLUMNS.keys() - known:  # a store of before the column
+                connection.execute(f"ALTER TABLE results ADD COLUMN {name} {_COLUMNS[name]}")
             connection.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
         found = self.meta("schema")
@@ -171,9 +175,9 @@ class Store:
         for name in _JSON:
             row[name] = json.dumps(row[name])
         values = [row[name] for name in _COLUMNS]
-        marks = ", ".join("?" * len(values))
+        marks, names = ", ".join("?" * len(values)), ", ".join(_COLUMNS)
         with self._guard(), self._transaction():
-            self._connection.execute(f"INSERT OR REPLACE INTO results VALUES ({marks})", values)
+            self._connection.execute(f"INSERT OR REPLACE INTO results ({names}) VALUES ({marks})", values)
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows, oldest first, ``outcome`` an `Outcome` and the JSON columns decoded."""

@@ -50,7 +50,9 @@ class IpoptPeer:
         """Run IPOPT."""
         import cyipopt
 
-        oracles = _Oracles(problem, time.perf_counter() + time_limit, watch)
+        exact = problem.capabilities.second != "none" and problem.capabilities.hessian_matrix
+        kind = _ExactOracles if exact else _Oracles
+        oracles = kind(problem, time.perf_counter() + time_limit, watch)
         solver = cyipopt.Problem(
             n=problem.n,
             m=problem.m,
@@ -67,7 +69,7 @@ class IpoptPeer:
             "max_iter": 1_000_000,
             "max_wall_time": float(time_limit),
         }
-        if problem.capabilities.second == "none":
+        if not exact:
             settings["hessian_approximation"] = "limited-memory"
         for key, value in {**settings, **options}.items():
             _set(solver, key, value)
@@ -129,12 +131,6 @@ class _Oracles:
     def jacobianstructure(self) -> tuple[IndexVector, IndexVector]:
         return _coordinates(*self.problem.jacobian_structure())
 
-    def hessian(self, x: Vector, multipliers: Vector, factor: float) -> Vector:
-        return self.problem.hessian_values(x, multipliers, factor)
-
-    def hessianstructure(self) -> tuple[IndexVector, IndexVector]:
-        return _coordinates(*self.problem.hessian_structure())
-
     def intermediate(
         self, mode: int, iteration: int, f: float, primal: float, dual: float, *rest: float
     ) -> bool:
@@ -143,6 +139,16 @@ class _Oracles:
             shown = {"iteration": self.iterations, "f": f, "violation": primal, "optimality": dual}
             self.watch({**shown, "mu": rest[0], "step_length": rest[4]})
         return time.perf_counter() < self.deadline
+
+
+class _ExactOracles(_Oracles):
+    """With the Hessian: cyipopt asks for its structure wherever there is such a method."""
+
+    def hessian(self, x: Vector, multipliers: Vector, factor: float) -> Vector:
+        return self.problem.hessian_values(x, multipliers, factor)
+
+    def hessianstructure(self) -> tuple[IndexVector, IndexVector]:
+        return _coordinates(*self.problem.hessian_structure())
 
 
 def _coordinates(indptr: IndexVector, indices: IndexVector) -> tuple[IndexVector, IndexVector]:

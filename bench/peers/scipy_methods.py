@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import optimize
+from scipy.sparse.linalg import LinearOperator
 
 from ...problems.nlp import NLP, Vector
 from ..recording import OutOfTime, Recorder
@@ -58,7 +59,8 @@ class ScipyPeer:
     """One method of `scipy.optimize.minimize`.
 
     Inequalities and ranges go to SLSQP as rows ``c - cl >= 0`` and ``cu - c >= 0`` with dense Jacobians, to
-    trust-constr as one `NonlinearConstraint` with sparse derivatives. Free rows are left out. The start is
+    trust-constr as one `NonlinearConstraint` with sparse derivatives (products where the Hessian is known by
+    these only). Free rows are left out. The start is
     put within the bounds. On the time limit the answer is the best point evaluated.
     """
 
@@ -102,9 +104,10 @@ class ScipyPeer:
         settings = {**able.options, **_tolerances(self.name, tol), **options}
         form = _Form(problem)
         keywords: dict[str, Any] = {"jac": problem.gradient, "options": settings, "method": self.name}
-        if able.second == "hess":
+        by_products = not problem.capabilities.hessian_matrix
+        if able.second == "hess" and not by_products:
             keywords["hess"] = problem.hessian
-        elif able.second == "hessp":
+        elif able.second:
             keywords["hessp"] = problem.hvp
         if able.bounds and form.has_bounds:
             keywords["bounds"] = optimize.Bounds(problem.lb, problem.ub)
@@ -185,7 +188,9 @@ class _Form:
         def hessian(x: Vector, v: Vector) -> Any:
             y = np.zeros(p.m)
             y[rows] = v
-            return p.hessian(x, y, 0.0)
+            if p.capabilities.hessian_matrix:
+                return p.hessian(x, y, 0.0)
+            return LinearOperator((p.n, p.n), matvec=lambda d: p.hvp(x, d.ravel(), y, 0.0), dtype=float)
 
         return optimize.NonlinearConstraint(
             p.constraints if every else lambda x: p.constraints(x)[rows],

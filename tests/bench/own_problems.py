@@ -59,6 +59,11 @@ def hungry() -> NLP:
     return _after_first_call(eat)
 
 
+def gluttonous() -> NLP:
+    """Takes 200 MB at each call and gives them back."""
+    return _after_first_call(lambda: np.ones(25_000_000).sum())
+
+
 def raising() -> NLP:
     def fail():
         raise ArithmeticError("no value here")

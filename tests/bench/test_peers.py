@@ -1,15 +1,16 @@
 """Each peer gets the problem in its own form; what comes back is in ours."""
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from karush.bench import peers
-from karush.bench.execution import judge
+from karush.bench.execution import Executor, evaluate_everything, judge
 from karush.bench.recording import Recorder
 from karush.bench.warmup import tiny_problem
-from karush.problems.nlp import NLP, Metadata
+from karush.problems.nlp import NLP, Capabilities, Metadata
 
 INF = np.inf
 
@@ -149,3 +150,45 @@ def test_judge_takes_nobody_at_their_word():
     assert judge(problem, nowhere, 1e-6)["outcome"] == "UNSOLVED"
     late = peers.Answer(x=np.array([1.5, 0.5]), out_of_time=True)
     assert judge(problem, late, 1e-6)["outcome"] == "TIME_LIMIT"
+
+
+class ByProducts(Circle):
+    """The same with its Hessian known by products only."""
+
+    def __init__(self):
+        super().__init__(capabilities=Capabilities(hessian_matrix=False))
+
+    def hessian_structure(self):
+        raise NotImplementedError
+
+    hessian_values = hessian_structure
+
+    def hvp(self, x, v, y=None, sigma=1.0, out=None):
+        return (0.0 if y is None else 2.0 * y[0]) * np.array([v[0], v[1], 0.0])
+
+
+@pytest.mark.parametrize("name", CONSTRAINED)
+def test_a_hessian_known_by_products_is_not_asked_for_as_a_matrix(name):
+    problem = ByProducts()
+    evaluate_everything(problem)
+    recorder = Recorder(problem)
+    answer = peers.get(name).solve(recorder, {}, 20.0, 1e-9)
+    assert judge(problem, answer, 1e-5)["outcome"] == "SOLVED"
+    assert (recorder.counts["hvp"] > 0) == (name == "trust-constr")
+
+
+def test_peak_memory_is_that_of_the_run(tmp_path):
+    executor = Executor(announce=lambda phase: None)
+    own = f"{Path(__file__).with_name('own_problems.py')}:gluttonous"
+    request = {
+        "problem": own,
+        "sizes": {},
+        "options": {},
+        "time_limit": 20.0,
+        "tol": 1e-6,
+        "solver_tol": 1e-8,
+    }
+    record = executor.run({**request, "solver": "SLSQP"})
+    if record["memory"] == 0.0:
+        pytest.skip("the system does not tell")
+    assert record["memory"] - record["memory_before"] > 150.0

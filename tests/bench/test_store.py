@@ -128,3 +128,17 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
 def test_limits_must_be_positive_numbers(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))} must be a positive"):
         Limits(**bad)
+
+
+def test_store_of_before_a_column_is_taken_over(tmp_path):
+    with Store(tmp_path) as store:
+        store.put(job(), LIMITS, record())
+        path = store.path
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE results DROP COLUMN memory_before")
+    connection.close()
+    with Store(tmp_path) as store:
+        store.put(job(version="2"), LIMITS, record(memory_before=3.0))
+        old, new = store.rows()
+    assert (old["memory_before"], new["memory_before"]) == (None, 3.0)
+    assert old["objective"] == new["objective"] == 1.5
