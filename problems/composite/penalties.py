@@ -64,7 +64,25 @@ class PiecewiseQuadratic(Penalty):
         )
         return l1, l2, linear, lower, upper
 
+    @property
+    def is_norm(self) -> bool:
+        """Whether it is lam ||w||_1 and nothing else: the case worth short cuts."""
+        return not self.l1.ndim and not self.l2.any() and not self.linear.any() and self._unbounded
+
+    @property
+    def _unbounded(self) -> bool:
+        return bool(np.all(self.lower == -np.inf) and np.all(self.upper == np.inf))
+
+    def free(self, p: int) -> Indices:
+        """Coordinates of w, (p,), on which it does not act at all."""
+        if self.l1.all() or self.l2.all():
+            return np.empty(0, dtype=np.int64)
+        l1, l2, linear, lower, upper = self.arrays(p)
+        return np.flatnonzero((l1 + l2 + np.abs(linear) == 0) & (lower == -np.inf) & (upper == np.inf))
+
     def value(self, w: Array) -> float:
+        if self.is_norm:
+            return float(self.l1 * np.abs(w).sum())
         l1, l2, linear, lower, upper = self._like(w)
         if np.any(w < lower) or np.any(w > upper):
             return np.inf
@@ -102,6 +120,8 @@ class PiecewiseQuadratic(Penalty):
         return float(inside.min(initial=np.inf))
 
     def conjugate(self, v: Array) -> float:
+        if self.is_norm:
+            return 0.0 if np.max(np.abs(v), initial=0.0) <= self.l1 else np.inf
         l1, l2, linear, lower, upper = self._like(v)
         force = _soft(v - linear, l1)
         # Where Omega is flat at infinity: the end the force points to; no force, the point nearest zero.
@@ -113,6 +133,9 @@ class PiecewiseQuadratic(Penalty):
         return float(np.sum((v - linear) * w - l1 * np.abs(w) - 0.5 * l2 * w**2))
 
     def dual_scale(self, v: Array) -> float:
+        if self.is_norm:
+            most = float(np.max(np.abs(v), initial=0.0))
+            return 1.0 if most <= self.l1 else float(self.l1) / most * (1.0 - 4.0 * _EPS)
         l1, l2, linear, lower, upper = self._like(v)
         flat = l2 == 0
         room = np.where((v > 0) & flat & (upper == np.inf), l1 + linear, np.inf)

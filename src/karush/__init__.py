@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .problems.model import Model
     from .problems.nlp import NLP, Capabilities, Metadata
     from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
+    from .solvers.composite.minimize import minimize_composite
     from .solvers.cvxpy_interface import solve_cvxpy
     from .solvers.methods import method_names, register_method
     from .solvers.minimize import minimize
@@ -40,6 +41,7 @@ __all__ = [
     "certify_infeasible",
     "method_names",
     "minimize",
+    "minimize_composite",
     "problems",
     "register_method",
     "scipy_method",
@@ -63,6 +65,7 @@ _HOMES = {
     "method_names": "solvers.methods",
     "register_method": "solvers.methods",
     "minimize": "solvers.minimize",
+    "minimize_composite": "solvers.composite.minimize",
     "solve_cvxpy": "solvers.cvxpy_interface",
     "Result": "solvers.result",
     "scipy_method": "solvers.scipy_interface",
