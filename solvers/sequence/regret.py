@@ -62,8 +62,7 @@ def regret(losses: ArrayLike, table: ArrayLike) -> Regret:
     """
     had, could = np.asarray(losses, dtype=np.float64), np.asarray(table, dtype=np.float64)
     if had.ndim != 1 or could.ndim != 2 or could.shape[0] != had.size or could.size == 0:
-        raise ValueError(f"losses must have shape (T,) and table (T, arms), got {had.shape} and
-        {could.shape}")
+        raise ValueError(f"losses must be of shape (T,), table (T, arms), got {had.shape} and {could.shape}")
     if np.isnan(had).any() or np.isnan(could).any():
         raise ValueError("losses and table must not hold NaN; a failed solve counts its limit")
     totals = could.sum(axis=0)
