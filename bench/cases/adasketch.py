@@ -43,7 +43,7 @@ def run(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _row(published: Published) -> Row:
-    source, problem = _find(published)
+    source, problem = find(published)
     row: Row = {"problem": published.name, "n": published.n, "m": published.m, "source": source}
     row |= {"gv_pub_s": published.gv_seconds, "rk_pub_s": published.rk_seconds}
     if problem is None:
@@ -73,7 +73,7 @@ def _reference(problem: NLP, variant: str, iterations: int | None, median: float
     return row | {variant: told}
 
 
-def _find(published: Published) -> tuple[str, NLP | None]:
+def find(published: Published) -> tuple[str, NLP | None]:
     """The problem and where it comes from; ("", None) where no source has it at the published size."""
     for source in ("sif", "native", "s2mpj"):
         folder = _sif_folder()
