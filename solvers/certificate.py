@@ -168,7 +168,7 @@ def certify(
     Certificate
     """
     with np.errstate(all="ignore"):
-        facts = _Facts(problem, np.array(x, dtype=float))
+        facts = Facts(problem, np.array(x, dtype=float))
         given = None
         if y is not None and np.isfinite(y).all() and (z is None or np.isfinite(z).all()):
             y = np.array(y, dtype=float)
@@ -200,7 +200,7 @@ def certify_infeasible(problem: NLP, x: Vector, tol: float = 1e-8) -> Infeasibil
     InfeasibilityCertificate
     """
     with np.errstate(all="ignore"):
-        facts = _Facts(problem, np.array(x, dtype=float))
+        facts = Facts(problem, np.array(x, dtype=float))
         rows = facts.rows
         signed = np.maximum(rows.value - rows.upper, 0.0) - np.maximum(rows.lower - rows.value, 0.0)
         violation = Measure(rows.violation(), rows.scaled_violation())
@@ -215,7 +215,7 @@ def certify_infeasible(problem: NLP, x: Vector, tol: float = 1e-8) -> Infeasibil
         return InfeasibilityCertificate(Measure(residual, residual / magnitude), violation, tol)
 
 
-class _Intervals:
+class Intervals:
     """Values, the intervals in which they ought to lie, and the rounding in them."""
 
     def __init__(self, value: Vector, lower: Vector, upper: Vector, rounding: Vector | float) -> None:
@@ -255,8 +255,8 @@ class _Intervals:
         return Measure(float((size * distance).max(initial=0.0)), float(relative.max(initial=0.0))), wrong
 
 
-class _Facts:
-    """Values and first derivatives of a problem at one point."""
+class Facts:
+    """Values and first derivatives of a problem at one point, for the judges."""
 
     def __init__(self, problem: NLP, x: Vector) -> None:
         self.problem, self.x = problem, x
@@ -266,6 +266,7 @@ class _Facts:
         self.jacobian: Any = (
             problem.jacobian(x.copy()) if problem.capabilities.jacobian_matrix else _Products(problem, x)
         )
+        self.has_magnitudes = not isinstance(self.jacobian, _Products)
         self.finite = bool(
             np.isfinite(self.f)
             and np.isfinite(self.gradient).all()
@@ -273,10 +274,10 @@ class _Facts:
             and np.isfinite(self.jacobian.data).all()
         )
         self.unit = ROUNDING * float(np.finfo(float).eps)
-        self.rows = _Intervals(
+        self.rows = Intervals(
             c, problem.cl, problem.cu, self.unit * (abs(self.jacobian) @ np.minimum(abs(x), FARTHEST_ROW))
         )
-        self.bounds = _Intervals(x, problem.lb, problem.ub, 0.0)
+        self.bounds = Intervals(x, problem.lb, problem.ub, 0.0)
         self.scale = float(abs(self.gradient).max(initial=1.0))
 
     def bound_multipliers(self, y: Vector) -> Vector:

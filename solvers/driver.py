@@ -18,6 +18,7 @@ from .certificate import Certificate, InfeasibilityCertificate, certify, certify
 from .methods import Method, State, scope_of
 from .result import Result
 from .status import Status
+from .unboundedness import UnboundednessCertificate, certify_unbounded
 
 logger = logging.getLogger("karush")
 
@@ -43,7 +44,11 @@ MAX_EXTRA_LOOKS = 3
 _GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED, Status.CONVERGED}
 
 # What remains of a claim that its certificate does not confirm.
-_UNCONFIRMED = {Status.CONVERGED: Status.UNCERTIFIED, Status.INFEASIBLE: Status.STALLED}
+_UNCONFIRMED = {
+    Status.CONVERGED: Status.UNCERTIFIED,
+    Status.INFEASIBLE: Status.STALLED,
+    Status.UNBOUNDED: Status.STALLED,
+}
 
 # After these the certificate gets little time; where that is not enough, the answer goes without.
 _IN_A_HURRY = {Status.TIME_LIMIT, Status.INTERRUPTED}
@@ -266,6 +271,7 @@ class _Run:
                 )
                 if last.infeasibility is not None and last.infeasibility.holds:
                     return last
+        unboundedness = self._unboundedness() if status is Status.UNBOUNDED else None
         best = evaluator.best
         if best is None:
             return _Verdict(evaluator.x0.copy(), evaluator.objective(evaluator.x0), status, None)
@@ -273,7 +279,21 @@ class _Run:
             last = _Verdict(best.x.copy(), best.f, status, self._certify(best.x))
             if last.holds and status in _GAVE_UP:
                 return replace(last, status=Status.CONVERGED)
+        if unboundedness is not None and unboundedness.holds:
+            return replace(last, unboundedness=unboundedness)
         return replace(last, status=_UNCONFIRMED.get(status, status))
+
+    def _unboundedness(self) -> UnboundednessCertificate | None:
+        """What the judge says of the ray that the method found, or of its point if there is none."""
+        state = self.state
+        assert state is not None
+        origin, direction = getattr(state, "ray", None) or (state.x, None)
+        try:
+            return certify_unbounded(self.evaluator.as_problem(), origin, direction, self.method.tol)
+        except LimitReached as limit:
+            if limit.evaluator is not self.evaluator:
+                raise
+            return None
 
     def _assemble(self, verdict: _Verdict) -> Result:
         evaluator, counts, certificate = self.evaluator, self.evaluator.counts, verdict.certificate
@@ -294,6 +314,7 @@ class _Run:
             z=unknown.copy() if certificate is None else certificate.z,
             certificate=certificate,
             infeasibility=verdict.infeasibility,
+            unboundedness=verdict.unboundedness,
             counts=dict(counts),
             record=dict(self.history[-1]) if self.history else {},
             history=list(self.history),
@@ -311,6 +332,7 @@ class _Verdict:
     status: Status
     certificate: Certificate | None
     infeasibility: InfeasibilityCertificate | None = None
+    unboundedness: UnboundednessCertificate | None = None
 
     @property
     def holds(self) -> bool:

@@ -9,6 +9,7 @@ from scipy.optimize import OptimizeResult
 from ..problems.nlp import Vector
 from .certificate import Certificate, InfeasibilityCertificate
 from .status import Status
+from .unboundedness import UnboundednessCertificate
 
 
 class Result(OptimizeResult):  # type: ignore[misc]
@@ -40,6 +41,9 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Optimality recomputed from the original problem; None where x could not be evaluated.
     infeasibility : InfeasibilityCertificate or None
         Where the run ended at a stationary point of the violation.
+    unboundedness : UnboundednessCertificate or None
+        Where it found a ray of feasible points on which the objective falls without limit; x is the best
+        point seen then.
     time : dict of str to float
         Seconds: "total", "problem", "method", "callback", "certificate".
     counts : dict of str to int
@@ -67,6 +71,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
     z: Vector
     certificate: Certificate | None
     infeasibility: InfeasibilityCertificate | None
+    unboundedness: UnboundednessCertificate | None
     time: dict[str, float]
     counts: dict[str, int]
     record: dict[str, Any]

@@ -1,9 +1,9 @@
 """Rays along which the objective falls for ever, looked for where iterates run away.
 
-The displacement of a diverging run tends to a direction of recession, but only in the limit; far along it what
-is left of forbidden directions counts. So it is projected on what leaves the tight rows and the curvature
-unchanged, and what a bound would stop is taken out: the projected direction of a linear or quadratic problem
-is exact to rounding. Whether the objective falls along the ray is for the judge to say.
+The displacement of a diverging run tends to a direction of recession, but only in the limit; far along it
+what is left of forbidden directions counts. So it is projected on what leaves the tight rows and the
+curvature unchanged, and what a bound would stop is taken out: the projected direction of a linear or
+quadratic problem is exact to rounding. Whether the objective falls along the ray is for the judge to say.
 """
 
 from __future__ import annotations
@@ -77,11 +77,13 @@ def falling_ray(evaluator: Evaluator, x: Vector, along: Vector, tol: float) -> R
     Parameters
     ----------
     evaluator : Evaluator
+        Oracles of the problem.
     x : ndarray, shape (n,)
         A feasible point.
     along : ndarray, shape (n,)
         Roughly the direction, such as the way that the run has gone.
     tol : float
+        Of the violation on the ray.
 
     Returns
     -------
