@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ...problems.nlp import Vector
-from .form import Point, SlackForm
+from .form import Point, SlackForm, push_inside
 from .iterate import Iterate
 
 PENALTY = 1000.0
@@ -175,12 +175,19 @@ class LeastSquaresForm(_Relaxed):
         violation = np.abs(c / base.scaling.constraints).max(initial=0.0)
         self._weights = 1.0 / (base.scaling.constraints**2 * max(float(violation), 1e-12))
         self.diagonal[base.nw :] = self._weights
+        # With r free there is an interior without widened bounds, which would shift the stationary point.
+        slacks, scale = slice(base.nx, base.nw), base.scaling.constraints[base.tail_rows]
+        self.lower[slacks], self.upper[slacks] = (scale * bound for bound in base.tail_bounds)
 
     def start(self, w: Vector, c: Vector, zl: Vector, zu: Vector) -> tuple[Vector, Vector, Vector, Vector]:
         """Start (w, y, zl, zu) at a point of the original problem with C(w) = c."""
-        free = np.zeros(self.m)
-        y = self._weights * c
-        return np.concatenate([w, c]), y, np.concatenate([zl, free]), np.concatenate([zu, free])
+        base, free = self.base, np.zeros(self.m)
+        k, lower, upper = base.nx, self.lower[base.nx : base.nw], self.upper[base.nx : base.nw]
+        inside = np.concatenate([w[:k], push_inside(np.clip(w[k:], lower, upper), lower, upper, 1e-8)])
+        r = c.copy()
+        r[base.tail_rows] += base.tail_signs * (inside - w)[k:]
+        y = self._weights * r
+        return np.concatenate([inside, r]), y, np.concatenate([zl, free]), np.concatenate([zu, free])
 
     def objective(self, w: Vector) -> float:
         """Half the weighted sum of squares."""
