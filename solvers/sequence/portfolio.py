@@ -111,8 +111,10 @@ class Portfolio:
         room = self.exploration * (self.elapsed + horizon * known) - self.spent
         hopes = {name: outlooks[name].cost(outlooks[name].hopeful, horizon) for name in untried}
         for name in sorted(hopes, key=lambda name: (hopes[name], name)):
-            price = outlooks[name].setup * outlooks[name].due + outlooks[name].solve - known
-            if hopes[name] < known and price <= room:
+            outlook = outlooks[name]
+            price = outlook.setup * outlook.due + outlook.solve - known
+            fear = outlook.cost(outlook.solve**2 / max(outlook.hopeful, 1e-300), horizon)
+            if fear < known or (hopes[name] < known and price <= room):
                 return name
         return None
 

@@ -73,15 +73,20 @@ class RefreshPolicy:
 
     def rebuilt(self, place: float | None, cost: float) -> None:
         """A set-up for the system at `place` has been paid."""
-        if len(self._cycle) >= 4:
-            half = len(self._cycle) // 2
-            early, late = np.mean(self._cycle[:half]), np.mean(self._cycle[half:])
-            if late < _PILED_UP * early:
-                self.patience = min(2.0 * self.patience, _LARGEST_PATIENCE)
-            else:
-                self.patience = max(0.5 * self.patience, 1.0)
+        self._adapt_patience()
         self.setup, self.excess, self._built_at, self._last = cost, 0.0, place, 0.0
         self._cycle = []
+
+    def _adapt_patience(self) -> None:
+        """After a cycle: whether its excess came from age, or would have been cheaper to bear."""
+        if len(self._cycle) < 2 or self.setup is None:
+            return
+        half = len(self._cycle) // 2
+        early, late = np.mean(self._cycle[:half]), np.mean(self._cycle[half:])
+        if late < _PILED_UP * early and np.mean(self._cycle) < 0.5 * self.setup:
+            self.patience = min(2.0 * self.patience, _LARGEST_PATIENCE)
+        else:
+            self.patience = max(0.5 * self.patience, 1.0)
 
     def solved(self, place: float | None, cost: float, fresh: bool) -> None:
         """A solve took this; `fresh` right after the rebuild."""
