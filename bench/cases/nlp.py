@@ -46,6 +46,7 @@ COLUMNS = [
     "problems",
     "solved",
     "at_best",
+    "solved_1e-4",
     "refused",
     "mean_s",
     "vs_ipopt",

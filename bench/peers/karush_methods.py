@@ -10,10 +10,12 @@ from ..environment import karush_version
 from ..recording import Recorder
 from .protocol import Answer, Watch
 
+_MANY = 1_000_000
+
 
 @dataclass(frozen=True)
 class KarushPeer:
-    """A method of `karush.solvers.methods`."""
+    """A method of `karush.solvers.methods` with its defaults, but no limit on iterations: time is it."""
 
     name: str
 
@@ -58,7 +60,7 @@ class KarushPeer:
             method=self.name,
             tol=tol,
             callback=None if watch is None else show,
-            options={"max_time": time_limit, **options},
+            options={"max_time": time_limit, "max_iterations": _MANY, **options},
         )
         return Answer(
             x=result.x,
