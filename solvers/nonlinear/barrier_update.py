@@ -17,6 +17,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from .barrier_kernels import best_centering
+from .newton import Direction
 
 if TYPE_CHECKING:
     from .iteration import BarrierIteration
@@ -46,8 +47,8 @@ class BarrierUpdate(Protocol):
     def at_iterate(self, run: BarrierIteration) -> None:
         """Change the parameter, if it is time, before the system of an iterate is factorised."""
 
-    def with_factors(self, run: BarrierIteration) -> None:
-        """Change it after that, when directions cost little."""
+    def with_factors(self, run: BarrierIteration) -> Direction | None:
+        """Change it after that, when directions cost little; the Newton direction, if it is known then."""
 
     def retreat(self, run: BarrierIteration) -> bool:
         """No step was found; whether the parameter was changed, so that another try makes sense."""
@@ -64,8 +65,9 @@ class MonotoneUpdate:
         ):
             run.set_barrier(max(smallest, rule.next(run.mu)))
 
-    def with_factors(self, run: BarrierIteration) -> None:
+    def with_factors(self, run: BarrierIteration) -> Direction | None:
         """Nothing."""
+        return None
 
     def retreat(self, run: BarrierIteration) -> bool:
         """There is nowhere to go."""
@@ -76,7 +78,7 @@ class AdaptiveUpdate:
     """The parameter that minimises the quality function, in a free and a fixed mode.
 
     In the free mode the parameter is ``sigma`` times the mean product of gap and multiplier, with the sigma
-    whose Newton step promises the least error (section 4 of the paper). That takes two more solves with the
+    whose Newton step promises the least error (section 4 of the paper). That takes one more solve with the
     factors at hand, and factors there must be: with Krylov solvers the rule is monotone. Where the error of
     the optimality conditions has not come down over `MEMORY` iterates, the fixed mode takes over: the
     monotone rule, until the error is below those that the free mode has seen (the paper's algorithm 3.1).
@@ -99,14 +101,14 @@ class AdaptiveUpdate:
         if not self.free:
             self._monotone.at_iterate(run)
 
-    def with_factors(self, run: BarrierIteration) -> None:
-        """See `BarrierUpdate.with_factors`."""
+    def with_factors(self, run: BarrierIteration) -> Direction | None:
+        """See `BarrierUpdate.with_factors`; directions are affine in the parameter, so two give them all."""
         iterate = run.iterate
         if not self.free or run.bounds.count == 0:
-            return
+            return None
         if not run.system.direct:
             self.free = False
-            return
+            return None
         mean = iterate.mean_complementarity
         affine, centered = run.system.direction(iterate, 0.0), run.system.direction(iterate, mean)
         gaps, counts = iterate.gaps, (run.form.nx, max(run.form.m, 1), run.bounds.count)
@@ -127,6 +129,9 @@ class AdaptiveUpdate:
             *counts,
         )
         run.set_barrier(min(max(float(sigma) * mean, run.smallest_mu), LARGEST_MU))
+        if run.iterate is not iterate or not mean > 0.0:
+            return None
+        return affine.towards(centered, run.mu / mean)
 
     def retreat(self, run: BarrierIteration) -> bool:
         """Go over to the fixed mode."""

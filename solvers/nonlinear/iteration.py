@@ -20,6 +20,9 @@ from .search import Accepted, Search, trial_point
 
 TINY_STEP = 10.0 * float(np.finfo(float).eps)
 
+MOST_TINY = 10
+"""Steps within rounding in a row after which there is nothing to be gained by another."""
+
 CRAWL_LENGTH = 10
 """Shortened steps in a row after which a search counts as stuck."""
 
@@ -143,11 +146,12 @@ class BarrierIteration:
         system.target = self.tol
         if not system.factor(iterate, self.mu):
             return None
-        self.update.with_factors(self)
+        direction = self.update.with_factors(self)
         for _ in range(8):
-            direction = system.direction(iterate, self.mu)
+            direction = direction or system.direction(iterate, self.mu)
             if direction.residual <= 1e-5 or (not system.direct and isfinite(direction.residual)):
                 return direction
+            direction = None
             if not system.regularise(iterate.sigma, self.mu, least=max(8.0 * system.delta_w, 1e-8)):
                 return None
         return None
@@ -157,6 +161,8 @@ class BarrierIteration:
         relative = relative_length(direction.dw, self.iterate.point.w)
         if not relative <= TINY_STEP or self.iterate.infeasibility > 1e-4:
             self.tiny_steps = 0
+            return None
+        if self.tiny_steps >= MOST_TINY:
             return None
         point = trial_point(self.iterate, direction.dw, limit)
         if point is None or not self.form.differentiate(point):

@@ -48,6 +48,17 @@ class Direction:
     dzu: Vector
     residual: float
 
+    def towards(self, other: Direction, share: float) -> Direction:
+        """The direction ``(1 - share) self + share other``."""
+        mine = 1.0 - share
+        return Direction(
+            mine * self.dw + share * other.dw,
+            mine * self.dy + share * other.dy,
+            mine * self.dzl + share * other.dzl,
+            mine * self.dzu + share * other.dzu,
+            max(self.residual, other.residual),
+        )
+
 
 class NewtonSystem:
     """The reduced KKT system in (x, y); the tail is eliminated and recovered.

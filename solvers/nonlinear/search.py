@@ -43,6 +43,11 @@ class Search(Protocol):
         """The next point at a step length of at most ``limit``, or None where no trial is acceptable."""
 
 
+def _violation(point: Point) -> float:
+    """||C(w)||_1."""
+    return float(np.abs(point.c).sum())
+
+
 def trial_point(iterate: Iterate, dw: Vector, alpha: float) -> Point | None:
     """The point at ``w + alpha dw`` with finite function values, or None."""
     point = iterate.form.evaluate(iterate.point.w + alpha * dw)
@@ -89,7 +94,13 @@ class ExactMeritSearch:
                 return None
         line = _MeritLine(iterate, direction, mu, scale, self.eta1, self.eta2)
         reference = self._reference(line.start, iterate.form.m)
-        found = self._backtrack(line, reference, slopes.total(self.eta1, self.eta2), limit)
+        slope = slopes.total(self.eta1, self.eta2)
+        found = self._trial(line, reference, slope, limit)
+        if found is None:
+            corrected = self._correct(line, system, reference + self.rule.armijo * limit * slope, limit)
+            if corrected is not None:
+                return corrected
+            found = self._backtrack(line, reference, slope, self.rule.shrink * limit)
         if found is None:
             return None
         self._short = self._short + 1 if found.alpha < limit else 0
@@ -118,22 +129,50 @@ class ExactMeritSearch:
         self._recent.append(start)
         return max(self._recent) if self._short >= self.rule.patience else start
 
-    def _backtrack(self, line: _MeritLine, reference: float, slope: float, limit: float) -> _Trial | None:
-        """Armijo backtracking with a floor for rounding."""
-        rule = self.rule
+    def _trial(self, line: _MeritLine, reference: float, slope: float, alpha: float) -> _Trial | None:
+        """Armijo's test with a floor for rounding."""
         noise = 10.0 * EPSILON * abs(line.start)
-        alpha = limit
-        while alpha > rule.smallest_step * limit:
-            within_rounding = -alpha * slope <= noise
-            wanted = math.inf if within_rounding else reference + rule.armijo * alpha * slope + noise
-            trial = line.at(alpha, wanted)
+        within_rounding = -alpha * slope <= noise
+        return line.at(
+            alpha, math.inf if within_rounding else reference + self.rule.armijo * alpha * slope + noise
+        )
+
+    def _backtrack(self, line: _MeritLine, reference: float, slope: float, alpha: float) -> _Trial | None:
+        """Halve the step until it passes the test."""
+        shortest = self.rule.smallest_step * alpha
+        while alpha > shortest:
+            trial = self._trial(line, reference, slope, alpha)
             if trial is not None:
                 return trial
-            alpha *= rule.shrink
+            alpha *= self.rule.shrink
         return None
 
+    def _correct(
+        self, line: _MeritLine, system: NewtonSystem, wanted: float, alpha: float
+    ) -> Accepted | None:
+        """A second-order correction of the full step, where that made the constraints worse.
+
+        As in the filter method, section 2.4 of Waechter & Biegler (2006), but once, and judged by M.
+        """
+        origin, mu = line.iterate, line.mu
+        c = origin.point.c
+        point = trial_point(origin, line.direction.dw, alpha) if c.size and system.direct else None
+        if point is None or _violation(point) < _violation(origin.point):
+            return None
+        direction = system.direction(origin, mu, alpha * c + point.c)
+        if not math.isfinite(direction.residual):
+            return None
+        alpha = primal_step_limit(origin, direction.dw, max(0.99, 1.0 - mu))
+        found = line.along(direction).at(alpha, wanted)
+        return None if found is None else Accepted(found.point, alpha, direction, "c")
+
     def _expand(self, line: _MeritLine, found: _Trial) -> _Trial:
-        """Double a full step of a regularised system while that pays: its length is the regularisation's."""
+        """Double a full step of a regularised system while that pays: its length is the regularisation's.
+
+        Not where the step has made the constraints worse: M can fall for ever along y'C.
+        """
+        if _violation(found.point) > _violation(line.iterate.point):
+            return found
         longest = primal_step_limit(line.iterate, line.direction.dw, 0.99, self.rule.longest_step)
         while 2.0 * found.alpha <= longest:
             # Less than the decrease per length so far means that the curvature is beginning to count.
@@ -162,6 +201,11 @@ class _MeritLine:
         self.iterate, self.direction, self.eta1, self.mu = iterate, direction, eta1, mu
         self._parameters = mu, scale, eta1, eta2
         self.start = merit_value(iterate.bounds, iterate, *self._parameters)
+
+    def along(self, direction: Direction) -> _MeritLine:
+        """The same function along another direction."""
+        mu, scale, eta1, eta2 = self._parameters
+        return _MeritLine(self.iterate, direction, mu, scale, eta1, eta2)
 
     def at(self, alpha: float, wanted: float) -> _Trial | None:
         """The trial of this length; None where M is above ``wanted``, or something is not finite.
@@ -233,7 +277,7 @@ class FilterSearch:
 
     def measure(self, point: Point, bounds: Bounds, mu: float) -> tuple[float, float]:
         """Violation and barrier function; the first call fixes the thresholds of violation."""
-        theta = float(np.abs(point.c).sum())
+        theta = _violation(point)
         if self._theta_max == math.inf:
             self._theta_max = self.rule.theta_max_factor * max(1.0, theta)
             self._theta_min = self.rule.theta_min_factor * max(1.0, theta)
@@ -255,7 +299,7 @@ class FilterSearch:
             if point is not None:
                 if judge.accepts(iterate, point, mu, alpha) and iterate.form.differentiate(point):
                     accepted = Accepted(point, alpha, direction, "f")
-                elif alpha == limit and float(np.abs(point.c).sum()) >= theta > 0.0:
+                elif alpha == limit and _violation(point) >= theta > 0.0:
                     accepted = self._correct(judge, system, iterate, point, mu, alpha)
             if accepted is not None:
                 if not judge.by_descent:
@@ -275,7 +319,7 @@ class FilterSearch:
     ) -> Accepted | None:
         """Second-order corrections of the full step, section 2.4 of Waechter & Biegler (2006)."""
         c = iterate.point.c
-        previous = float(np.abs(iterate.point.c).sum())
+        previous = _violation(iterate.point)
         for _ in range(self.rule.max_soc):
             c = alpha * c + point.c
             corrected = system.direction(iterate, mu, c)
@@ -287,7 +331,7 @@ class FilterSearch:
                 return None
             if judge.accepts(iterate, trial, mu, alpha) and iterate.form.differentiate(trial):
                 return Accepted(trial, alpha, corrected, "s")
-            theta = float(np.abs(trial.c).sum())
+            theta = _violation(trial)
             if theta > self.rule.soc_reduction * previous:
                 return None
             point, previous = trial, theta
@@ -316,7 +360,7 @@ class _Judge:
     def accepts(self, iterate: Iterate, point: Point, mu: float, alpha: float) -> bool:
         """Whether a trial makes sufficient progress and is acceptable to the filter."""
         rule = self.rule
-        theta = float(np.abs(point.c).sum())
+        theta = _violation(point)
         phi = barrier_value(iterate.bounds, point, mu)
         if not (math.isfinite(theta) and math.isfinite(phi)):
             return False

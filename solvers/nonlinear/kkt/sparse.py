@@ -47,7 +47,8 @@ class SparseKKT:
         self._base = np.zeros(rows.size)
         self._values = np.zeros(rows.size)
         self._matrix: Any = feral.CscMatrix(pattern.order, indptr, rows, self._values)
-        self._solver: Any = feral.Solver()
+        # Serial: on two cores its threads gain nothing, and lose much where the cores are busy.
+        self._solver: Any = feral.Solver(parallel=False)
         self._analysed = False
 
     @property
@@ -87,7 +88,7 @@ class SparseKKT:
         if fill > HEAVY_FILL * self.pattern.order:
             dissected = self._feral.analyze(self._matrix, ordering="metis")
             if dissected.factor_nnz_estimate < 0.9 * fill:
-                self._solver = self._feral.Solver(ordering="metis")
+                self._solver = self._feral.Solver(ordering="metis", parallel=False)
                 status, _ = self._solver.factor(self._matrix)
         return status
 

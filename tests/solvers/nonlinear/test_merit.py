@@ -111,3 +111,22 @@ def test_affine_scaling_is_one_without_bounds_and_the_gap_near_one(iterate):
     scale = affine_scaling(iterate)
     assert scale[2] == 1.0
     assert scale[0] == pytest.approx(min(1.0, iterate.point.w[0]))
+
+
+def test_the_full_step_is_corrected_where_it_makes_the_constraints_worse():
+    """Rosenbrock's equations: the Newton step lands at x2 = -3.84, one correction later all is solved."""
+    problem = Dense(
+        [-1.2, 1.0],
+        lambda x: 0.0,
+        lambda x: [0.0, 0.0],
+        lambda x: np.zeros((2, 2)),
+        c=lambda x: [10.0 * (x[1] - x[0] ** 2), 1.0 - x[0]],
+        jac=lambda x: [[-20.0 * x[0], 10.0], [-1.0, 0.0]],
+        hc=lambda x: [[[-20.0, 0.0], [0.0, 0.0]], np.zeros((2, 2))],
+        cl=[0.0, 0.0],
+        cu=[0.0, 0.0],
+    )
+    result = karush.minimize(problem, options={"globalisation": "exact-merit"})
+    assert result.success
+    assert result.nit == 1
+    assert result.history[-1]["search"] == "c"
