@@ -46,8 +46,12 @@ class Design:
         """X'v, v of shape (n,) or (n, k)."""
         return np.array(v)
 
-    def survey(self, v: Array, weights: Array) -> Survey:
-        """X'v, and with weights of the rows the squares and sums of the columns, in one pass.
+    def adjoint_of(self, columns: Indices, v: Array) -> Array:
+        """X[:, columns]'v, v of shape (n,)."""
+        return np.asarray(v[columns])
+
+    def survey(self, v: Array, weights: Array | None) -> Survey:
+        """X'v, and with weights of the rows (ones where None) the squares and sums of the columns, in one pass.
 
         Raises
         ------
@@ -55,7 +59,8 @@ class Design:
             NaN or Inf in X.
         """
         found = Survey(self.shape[1])
-        found.products[:], found.squares[:], found.sums[:] = v, weights, weights
+        found.products[:] = v
+        found.squares[:] = found.sums[:] = 1.0 if weights is None else weights
         return found
 
     def columns(self, columns: Indices) -> Array:
@@ -111,11 +116,20 @@ class DenseDesign(Design):
         (kernels.adjoint_by_columns if self.by_columns else kernels.adjoint_by_rows)(self.X, v, out)
         return out
 
-    def survey(self, v: Array, weights: Array) -> Survey:
+    def adjoint_of(self, columns: Indices, v: Array) -> Array:
+        from . import design_kernels as kernels
+
+        out = np.empty(columns.size)
+        adjoint = kernels.adjoint_of_columns if self.by_columns else kernels.adjoint_of_rows
+        adjoint(self.X, columns, v, out)
+        return out
+
+    def survey(self, v: Array, weights: Array | None) -> Survey:
         from . import design_kernels as kernels
 
         found = Survey(self.shape[1])
         survey = kernels.survey_by_columns if self.by_columns else kernels.survey_by_rows
+        weights = _NO_SCALE if weights is None else weights
         survey(self.X, v, weights, found.products, found.squares, found.sums)
         if not (np.isfinite(found.squares).all() and np.isfinite(found.products).all()):
             self._refuse()
@@ -194,10 +208,18 @@ class SparseDesign(Design):
         sparse_adjoint(*self.parts, v, out)
         return out
 
-    def survey(self, v: Array, weights: Array) -> Survey:
+    def adjoint_of(self, columns: Indices, v: Array) -> Array:
+        from .design_kernels import sparse_adjoint_of
+
+        out = np.empty(columns.size)
+        sparse_adjoint_of(*self.parts, columns, v, out)
+        return out
+
+    def survey(self, v: Array, weights: Array | None) -> Survey:
         from .design_kernels import sparse_survey
 
         found = Survey(self.shape[1])
+        weights = _NO_SCALE if weights is None else weights
         fine = sparse_survey(
             *self.parts, self.shape[0], v, weights, found.products, found.squares, found.sums
         )

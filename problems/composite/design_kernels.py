@@ -62,17 +62,49 @@ def adjoint_by_rows(X, v, out):
             out[j] += X[n - 1, j] * a
 
 
+@njit(_dense("F", _INDICES, _VECTOR, _OUT), **_OPTIONS)
+def adjoint_of_columns(X, columns, v, out):
+    """Out = X[:, columns]'v."""
+    n = X.shape[0]
+    for k in range(columns.size):
+        j = columns[k]
+        total = 0.0
+        for i in range(n):
+            total += X[i, j] * v[i]
+        out[k] = total
+
+
+@njit(_dense("C", _INDICES, _VECTOR, _OUT), **_OPTIONS)
+def adjoint_of_rows(X, columns, v, out):
+    """The same of a matrix that stands by rows."""
+    out[:] = 0.0
+    for i in range(X.shape[0]):
+        a = v[i]
+        for k in range(columns.size):
+            out[k] += X[i, columns[k]] * a
+
+
 @njit(_dense("F", _VECTOR, _VECTOR, _OUT, _OUT, _OUT), **_OPTIONS)
 def survey_by_columns(X, v, weights, products, squares, sums):
-    """In one pass X'v, the weighted squares and the weighted sums of the columns."""
+    """In one pass X'v, the weighted squares and the weighted sums of the columns; no weights, ones.
+
+    One sum after the other while the column is in the cache: faster than all in one loop.
+    """
     n, p = X.shape
     for j in range(p):
         product, square, total = 0.0, 0.0, 0.0
         for i in range(n):
-            x = np.float64(X[i, j])
-            product += x * v[i]
-            square += weights[i] * x * x
-            total += weights[i] * x
+            product += X[i, j] * v[i]
+        if weights.size:
+            for i in range(n):
+                square += np.float64(X[i, j]) * X[i, j] * weights[i]
+            for i in range(n):
+                total += X[i, j] * weights[i]
+        else:
+            for i in range(n):
+                square += np.float64(X[i, j]) * X[i, j]
+            for i in range(n):
+                total += np.float64(X[i, j])
         products[j], squares[j], sums[j] = product, square, total
 
 
@@ -84,7 +116,7 @@ def survey_by_rows(X, v, weights, products, squares, sums):
     squares[:] = 0.0
     sums[:] = 0.0
     for i in range(n):
-        a, w = v[i], weights[i]
+        a, w = v[i], (weights[i] if weights.size else 1.0)
         for j in range(p):
             x = np.float64(X[i, j])
             products[j] += x * a
@@ -154,6 +186,16 @@ def sparse_adjoint(indptr, indices, data, v, out):
         out[j] = total
 
 
+@njit(_csc(_INDICES, _VECTOR, _OUT), **_OPTIONS)
+def sparse_adjoint_of(indptr, indices, data, columns, v, out):
+    """Out = X[:, columns]'v."""
+    for c in range(columns.size):
+        total = 0.0
+        for k in range(indptr[columns[c]], indptr[columns[c] + 1]):
+            total += data[k] * v[indices[k]]
+        out[c] = total
+
+
 @njit(_csc(types.int64, _VECTOR, _VECTOR, _OUT, _OUT, _OUT, returns=types.boolean), **_OPTIONS)
 def sparse_survey(indptr, indices, data, n, v, weights, products, squares, sums):
     """In one pass X'v, weighted squares and sums of the columns; False where an index is out of range."""
@@ -165,8 +207,9 @@ def sparse_survey(indptr, indices, data, n, v, weights, products, squares, sums)
                 return False
             x = np.float64(data[k])
             product += x * v[i]
-            square += weights[i] * x * x
-            total += weights[i] * x
+            weight = weights[i] if weights.size else 1.0
+            square += weight * x * x
+            total += weight * x
         products[j], squares[j], sums[j] = product, square, total
     return True
 
