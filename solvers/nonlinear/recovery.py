@@ -37,6 +37,9 @@ LARGEST_RISE = 1e5
 FEASIBLE = 1e-4
 """Scaled violation above which a run whose variables grow and grow is not on its way down but lost."""
 
+STANDSTILL = 25
+"""Steps within rounding that are put up with."""
+
 
 class Trouble(Enum):
     """Why there is no next iterate, or no good one."""
@@ -46,6 +49,7 @@ class Trouble(Enum):
     NO_DIRECTION = "no usable Newton direction"
     NOT_RESTORED = "the restoration phase made no progress"
     RUNNING_AWAY = "the merit function falls while the objective rises beyond all measure"
+    STANDING_STILL = "steps have been within rounding for too long"
     DIVERGING = "the variables grow beyond all measure at infeasible points"
 
 
@@ -61,6 +65,7 @@ STATUS_OF = {
     Trouble.NO_DIRECTION: Status.NUMERICAL_FAILURE,
     Trouble.NOT_RESTORED: Status.STALLED,
     Trouble.RUNNING_AWAY: None,
+    Trouble.STANDING_STILL: Status.STALLED,
     Trouble.DIVERGING: None,
 }
 """How a run ends where no remedy is left; None: it goes on, any step being better than none."""
@@ -98,6 +103,8 @@ def diagnose(state: ExactState, outcome: Outcome) -> Trouble | None:
     main = state.main
     if main.iterate.infeasibility > FEASIBLE and state.flight.is_due(main.iterate.point.x):
         return Trouble.DIVERGING
+    if state.standstill.notice(main):
+        return Trouble.STANDING_STILL
     rise = main.iterate.point.f - state.first_f
     runs_away = rise > LARGEST_RISE * max(10.0, abs(state.first_f))
     return Trouble.RUNNING_AWAY if runs_away and isinstance(main.searches[0], ExactMeritSearch) else None
@@ -166,11 +173,13 @@ def _begin_again(method: ExactLagrangian, state: ExactState) -> bool:
     return True
 
 
-_STUCK = frozenset({Trouble.NO_STEP, Trouble.CRAWLING, Trouble.NO_DIRECTION})
-_SEARCHING = frozenset({Trouble.NO_STEP, Trouble.CRAWLING, Trouble.NOT_RESTORED, Trouble.DIVERGING})
+_STUCK = frozenset(
+    {Trouble.NO_STEP, Trouble.CRAWLING, Trouble.NO_DIRECTION, Trouble.STANDING_STILL, Trouble.DIVERGING}
+)
+_SEARCHING = _STUCK - {Trouble.NO_DIRECTION} | {Trouble.NOT_RESTORED}
 
 REMEDIES = (
-    Remedy("restoration", _STUCK | {Trouble.DIVERGING}, _may_be_restored, _restore_feasibility),
+    Remedy("restoration", _STUCK, _may_be_restored, _restore_feasibility),
     Remedy("next search", _SEARCHING, _has_another_search, _search_otherwise),
     Remedy("short steps", frozenset({Trouble.CRAWLING}), _is_patient, _go_on),
     Remedy("second start", frozenset(Trouble), _has_another_start, _begin_again),

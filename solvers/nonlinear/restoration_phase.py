@@ -12,10 +12,14 @@ from .iteration import BarrierIteration, Outcome
 from .operators import is_product
 from .restoration import ElasticForm, LeastSquaresForm
 from .search import FilterRule, FilterSearch
+from .standstill import Standstill
 
 REDUCTION = 0.9
 """Share of the violation at which the original iteration may be taken up again."""
 
+
+STANDSTILL = 4
+"""Steps within rounding that are put up with."""
 
 SHARPEST = 1e-14
 """Tolerance of the inner iteration at which the search for a stationary point of the violation ends."""
@@ -51,6 +55,7 @@ class RestorationPhase:
         self.violation = float(np.abs(main.iterate.point.c).sum())
         self.remaining = max_iterations
         self.last_stage = False
+        self.standstill = Standstill(STANDSTILL)
         mu = max(main.mu, min(main.iterate.infeasibility, 1e4), 1e-8)
         form = ElasticForm(base, main.iterate.point.w)
         self.usable = self._begin(form, form.start(main.iterate, mu), mu)
@@ -87,9 +92,18 @@ class RestorationPhase:
         outcome = self.inner.advance()
         if outcome is Outcome.STEP and self._acceptable():
             return Verdict.RESTORED
+        if self.last_stage and self._is_certain():
+            return Verdict.INFEASIBLE
+        if outcome is Outcome.STEP and self.standstill.notice(self.inner):
+            outcome = Outcome.NO_STEP
         if self.inner.error <= self.inner.tol or outcome is not Outcome.STEP:
             return self._at_the_end(outcome)
         return Verdict.GOING_ON
+
+    def _is_certain(self) -> bool:
+        """Whether the certificate of infeasibility holds, whatever the inner iteration makes of its error."""
+        violation = np.abs(self.base.signed_violations(self.inner.iterate.point.x)).max(initial=0.0)
+        return bool(violation > 1e2 * self.main.tol) and self._stationarity() <= 0.5 * self.main.tol
 
     def _at_the_end(self, outcome: Outcome) -> Verdict:
         """The inner iteration converged or is stuck itself."""

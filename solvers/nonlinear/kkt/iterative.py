@@ -183,7 +183,7 @@ class KrylovKKT:
 
     def _metric(self, primal: Vector) -> DiagonalMetric:
         """G: the modulus of the diagonal of ``H + diag(p)``."""
-        if self._diagonal is None and not np.ptp(primal):
+        if primal.size == 0 or (self._diagonal is None and not np.ptp(primal)):
             return DiagonalMetric(np.ones(primal.size))  # its scale does not matter
         diagonal = np.abs((self._mean_curvature() if self._diagonal is None else self._diagonal) + primal)
         mean = float(diagonal.mean()) if diagonal.size else 0.0

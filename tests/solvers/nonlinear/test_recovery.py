@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import rosen
 
 import karush
 from karush.problems.evaluator import Evaluator
@@ -10,6 +11,7 @@ from karush.solvers.nonlinear.exact_lagrangian import ExactLagrangian
 from karush.solvers.nonlinear.iteration import Outcome
 from karush.solvers.nonlinear.recovery import REMEDIES, Trouble, diagnose, recover
 from karush.solvers.nonlinear.search import ExactMeritSearch, FilterSearch
+from karush.solvers.nonlinear.standstill import Standstill
 from karush.solvers.status import Status
 
 from ..small_problems import Dense, rosenbrock
@@ -161,3 +163,46 @@ def test_badly_scaled_objectives_are_solved_to_the_tolerance_on_the_original(fac
     result = karush.minimize(problem)
     assert result.success
     assert result.status is Status.CONVERGED
+
+
+def test_steps_within_rounding_are_noticed_after_a_while():
+    _, state = begun(rosenbrock())
+    main, standstill = state.main, Standstill(3)
+    main.log.alpha, main.log.step = 1.0, 1e-16
+    assert [standstill.notice(main) for _ in range(8)] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    main.log.step = 1e-3
+    assert not standstill.notice(main)
+    assert standstill.count == 0
+
+
+@pytest.mark.parametrize("lb", [-1.0, -np.inf])
+def test_a_pole_is_left_without_success(lb):
+    problem = Dense(
+        [1.0, 0.5],
+        lambda x: np.log(x[0] + 1.0) + x[1] ** 2,
+        lambda x: [1.0 / (x[0] + 1.0), 2.0 * x[1]],
+        lambda x: [[-1.0 / (x[0] + 1.0) ** 2, 0.0], [0.0, 2.0]],
+        lb=[lb, -np.inf],
+    )
+    result = karush.minimize(problem)
+    assert not result.success
+    assert result.status in (Status.STALLED, Status.UNBOUNDED)
+    assert result.nit < 500
+
+
+@pytest.mark.parametrize("key", range(4))
+def test_a_tolerance_beyond_what_differences_can_do_ends_in_time(key):
+    x0 = np.random.default_rng(key).normal(size=10)
+    result = karush.minimize(rosen, x0, jac="2-point", tol=1e-8)
+    assert result.status in (Status.CONVERGED, Status.ACCEPTABLE, Status.STALLED)
+    assert result.nit < 500
+    assert result.certificate.error < 1e-4
