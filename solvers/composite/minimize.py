@@ -18,7 +18,7 @@ from .driver import Method, Run
 _METHODS = {
     "auto": ".auto:Auto",
     "proximal-gradient": ".proximal_gradient:ProximalGradient",
-    "block": ".block:BlockCoordinateDescent",
+    "bcd": ".block_descent:BlockDescent",
 }
 
 
@@ -57,7 +57,7 @@ def minimize_composite(
     w0, b0 : array_like, optional
         Start; by default w = 0 and the intercept that fits best there.
     method : str or Method
-        ``"auto"``, ``"block"`` (the paper's parts, to be combined by `options`) or ``"proximal-gradient"``.
+        ``"auto"``, ``"bcd"`` (the paper's parts, to be combined by `options`) or ``"proximal-gradient"``.
     tol : float
         The duality gap sought, relative to the objective at w = 0; where there is no gap, the distance from
         stationarity, relative to the largest slope at w = 0.

@@ -1,0 +1,154 @@
+"""Bounds of the Hessian, for steps and for scores: L_i, L_b, H_b and diagonal majorisers of variable blocks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from ...problems.composite.datafits import QuadraticForm
+from ...problems.composite.problem import CompositeProblem
+from ...problems.composite.protocol import Array, Indices
+from .block_point import Block, BlockPoint, QuadraticPoint
+
+DIAGONALS = ("lipschitz", "row-sums", "size")
+_POWER_STEPS = 30
+_CHUNK = 256
+_RIDGE = 1e-12
+"""Relative to the mean of the diagonal: added to a block that is singular to working precision."""
+
+
+class BlockBounds:
+    """Bounds of the Hessian's blocks over all points.
+
+    Quadratic forms: H_b = A_bb, L_i = A_ii. Least squares: X_b'X_b and ||x_i||^2. Logistic: a quarter of
+    that. Softmax with k' of k classes touched: (I - 11'/(k' + 1)) / 2 (x) X'X. L_b is the largest eigenvalue
+    of H_b. What belongs to fixed blocks is computed once.
+    """
+
+    def __init__(self, problem: CompositeProblem, point: BlockPoint, size: int) -> None:
+        self.problem, self.size = problem, size
+        self._form = point if isinstance(point, QuadraticPoint) else None
+        self._lipschitz: dict[int, float] = {}
+        self._factors: dict[int, tuple[Array, bool]] = {}
+        self._diagonals: dict[str, Array] = {}
+
+    @cached_property
+    def coordinate(self) -> Array:
+        """L_i, flat."""
+        return np.asarray(self.problem.coordinate_lipschitz.ravel())
+
+    def hessian(self, block: Block) -> Array:
+        """H_b."""
+        if self._form is not None:
+            return self._form.hessian(block)
+        return self.problem.hessian_block(block.coordinates)
+
+    def lipschitz(self, block: Block) -> float:
+        """L_b, the largest eigenvalue of H_b."""
+        if block.size == 1:
+            return float(self.coordinate[block.coordinates[0]])
+        if block.index is None:
+            return float(np.linalg.eigvalsh(self.hessian(block))[-1])
+        if block.index not in self._lipschitz:
+            self._lipschitz[block.index] = float(np.linalg.eigvalsh(self.hessian(block))[-1])
+        return self._lipschitz[block.index]
+
+    def solve(self, block: Block, v: Array) -> Array:
+        """H_b^-1 v, by a Cholesky factor that is kept where blocks are fixed."""
+        if block.index is None:
+            return np.asarray(cho_solve(regular_factor(self.hessian(block)), v, check_finite=False))
+        if block.index not in self._factors:
+            self._factors[block.index] = regular_factor(self.hessian(block))
+        return np.asarray(cho_solve(self._factors[block.index], v, check_finite=False))
+
+    @cached_property
+    def whole(self) -> float:
+        """L, the largest eigenvalue of the whole bound, by power iteration and a little more."""
+        v = np.ones(self.coordinate.size) + 1e-3 * np.cos(np.arange(self.coordinate.size))
+        value = 0.0
+        for _ in range(_POWER_STEPS):
+            v /= np.linalg.norm(v)
+            v = self.product(v)
+            value = float(np.linalg.norm(v))
+            if value == 0.0:
+                break
+        return 1.05 * value
+
+    def diagonal(self, kind: str) -> Array:
+        """D, flat, for variable blocks of tau coordinates: see `GreedyDiagonal`."""
+        if kind not in self._diagonals:
+            if kind == "lipschitz":
+                found = self.coordinate
+            elif kind == "size":
+                found = self.size * self.coordinate
+            else:
+                found = self._row_sums()
+            self._diagonals[kind] = found
+        return self._diagonals[kind]
+
+    def product(self, d: Array) -> Array:
+        """The whole bound times d."""
+        problem, datafit = self.problem, self.problem.datafit
+        if isinstance(datafit, QuadraticForm):
+            return np.asarray(datafit.A @ d)
+        eta = problem.design.product(d.reshape(problem.shape))
+        return problem.design.adjoint(np.ascontiguousarray(self._curvature(eta))).ravel()
+
+    def _curvature(self, eta: Array) -> Array:
+        """The bound of the datafit's Hessian times eta."""
+        datafit = self.problem.datafit
+        bound = datafit.curvature_bound()
+        if not datafit.provides("output_bound"):
+            return np.asarray(bound * eta)
+        return np.asarray(bound[:, :1] * (eta @ datafit.output_bound(self.problem.shape[1])))
+
+    def _row_sums(self) -> Array:
+        """Sum_j |M_ij| of the whole bound M: with it diag(D) >= M for any block."""
+        datafit, p = self.problem.datafit, self.problem.p
+        if isinstance(datafit, QuadraticForm):
+            return np.asarray(abs(datafit.A).sum(axis=1)).ravel()
+        bound = datafit.curvature_bound()
+        weights = np.ascontiguousarray(bound if bound.ndim == 1 else bound[:, 0])
+        X = getattr(self.problem.design, "X", None)
+        if X is None:
+            sums = weights.copy()
+        else:
+            sums = np.concatenate([_absolute_sums(X, weights, j, min(j + _CHUNK, p)) for j in range(0, p, _CHUNK)])
+        if len(self.problem.shape) == 1:
+            return sums
+        k = self.problem.shape[1]
+        coupling = datafit.output_bound(k) if datafit.provides("output_bound") else np.eye(k)
+        return np.outer(sums, np.abs(coupling).sum(axis=1)).ravel()
+
+
+def regular_factor(H: Array) -> tuple[Array, bool]:
+    """Cholesky factor of H, with as small a multiple of the identity added as makes it regular."""
+    ridge = _RIDGE * float(np.trace(H)) / H.shape[0] or _RIDGE
+    try:
+        return cho_factor(H, lower=True, check_finite=False)  # type: ignore[no-any-return]
+    except LinAlgError:
+        pass
+    while True:
+        try:
+            shifted = H + ridge * np.eye(H.shape[0])
+            return cho_factor(shifted, lower=True, check_finite=False)  # type: ignore[no-any-return]
+        except LinAlgError:
+            if not np.isfinite(ridge):
+                raise
+            ridge *= 100.0
+
+
+def _absolute_sums(X: object, weights: Array, first: int, last: int) -> Array:
+    part = X[:, first:last]  # type: ignore[index]
+    if sparse.issparse(part):
+        gram = part.T @ (sparse.diags_array(weights) @ X)
+        return np.asarray(abs(gram).sum(axis=1)).ravel()
+    return np.asarray(np.abs((weights[:, None] * part).T @ X).sum(axis=1))
+
+
+def block_lipschitz(bounds: BlockBounds, blocks: list[Indices]) -> Array:
+    """L_b of fixed blocks."""
+    return np.array([bounds.lipschitz(Block(block, k)) for k, block in enumerate(blocks)])
