@@ -41,24 +41,26 @@ def build(name: str, sizes: Mapping[str, Any]) -> NLP:
         from ..problems import from_nl
 
         return from_nl(name)
-    path, function = _own_file(name)
+    path, function = own_file(name)
     if path is None:
         from ..problems import registry
 
         found: NLP = registry.get(name, **sizes)
         return found
-    problem = _load_function(path, function)(**sizes)
+    problem = load_function(path, function)(**sizes)
     if not isinstance(problem, NLP):
         raise TypeError(f"{name} returned {type(problem).__name__}, an NLP is wanted")
     return problem
 
 
-def _own_file(name: str) -> tuple[Path | None, str]:
+def own_file(name: str) -> tuple[Path | None, str]:
+    """Path and function of ``path/to/file.py:function``; (None, "") for any other name."""
     path, colon, function = name.rpartition(":")
     return (Path(path), function) if colon and path.endswith(".py") else (None, "")
 
 
-def _load_function(path: Path, function: str) -> Callable[..., Any]:
+def load_function(path: Path, function: str) -> Callable[..., Any]:
+    """A function of a file of one's own; ValueError where there is no such file or function."""
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     specification = importlib.util.spec_from_file_location(f"karush_own_{path.stem}", path)
@@ -269,9 +271,9 @@ def check_problem(spec: Spec) -> Spec:
     """The specification with the name as registered; errors as in `problem_spec`, nothing is built."""
     if _is_nl_file(spec.name):
         return _checked_nl_file(spec)
-    path, function = _own_file(spec.name)
+    path, function = own_file(spec.name)
     if path is not None:
-        _load_function(path, function)
+        load_function(path, function)
         return Spec(f"{path.resolve()}:{function}", spec.settings)
     spec = _with_folder(spec)
     entry, keywords = entry_of(spec)

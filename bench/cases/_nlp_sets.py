@@ -19,7 +19,8 @@ from .adasketch import find
 LARGEST = 2000
 """n + m of the SIF problems, and of what `--quick` takes from any collection."""
 
-_OWN = Path(__file__).with_name("_nlp_problems.py")
+OWN = Path(__file__).with_name("_nlp_problems.py")
+"""Problems of the benchmark itself."""
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,13 @@ def instances(grids: Sequence[int], dense: Sequence[int], sparse: Sequence[int])
     """PDE control on grids, logistic regression with dense and with sparse data of so many variables."""
     for n in grids:
         yield Instance(
-            f"PDE control, equations, {n}^2", Spec.of(f"{_OWN}:semilinear_control", {"n": n}), "pde"
+            f"PDE control, equations, {n}^2", Spec.of(f"{OWN}:semilinear_control", {"n": n}), "pde"
         )
         yield Instance(f"PDE control, bounds, {n}^2", Spec.of("SEMILINEARCONTROL2D", {"n": n}), "pde")
     for n in dense:
-        yield Instance(f"logistic, dense data, n={n}", Spec.of(f"{_OWN}:logistic_dense", {"n": n}), "dense")
+        yield Instance(f"logistic, dense data, n={n}", Spec.of(f"{OWN}:logistic_dense", {"n": n}), "dense")
     for n in sparse:
-        yield Instance(
-            f"logistic, sparse data, n={n}", Spec.of(f"{_OWN}:logistic_sparse", {"n": n}), "sparse"
-        )
+        yield Instance(f"logistic, sparse data, n={n}", Spec.of(f"{OWN}:logistic_sparse", {"n": n}), "sparse")
 
 
 def stratified(problems: Sequence[Spec], count: int) -> list[Spec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,8 @@ def _both_solved(results: Results) -> dict[str, tuple[float, float]]:
     return {pair.solver: (pair.time_ratio, pair.evaluation_ratio) for pair in pairs(results, REFERENCE)}
 
 
-def single(title: str, results: Results) -> list[Row]:
-    """A row a solver on one large problem: seconds, ratio to IPOPT, memory."""
+def single(title: str, results: Results, names: Mapping[str, str]) -> list[Row]:
+    """A row a solver on one large problem: seconds, ratio to IPOPT, memory; `names` renames solvers."""
     (problem,) = results.problems or results.broken
     cells = {solver: results.cell(problem, solver) for solver in results.solvers}
     reference = cells.get(REFERENCE)
@@ -92,7 +93,7 @@ def single(title: str, results: Results) -> list[Row]:
         rows.append(
             {
                 "set": title,
-                "solver": solver,
+                "solver": names.get(solver, solver),
                 "problems": 1,
                 "solved": int(solved),
                 "at_best": int(solved and not results.is_local(problem, cell)),

@@ -23,7 +23,7 @@ from typing import Any
 
 from ..environment import environment
 from ..jobs import Limits
-from ..spec import Spec, parse_spec
+from ..spec import Spec
 from . import _nlp_sets as sets
 from ._nlp_runs import results, solve_all, start_to_answer
 from ._nlp_tables import (
@@ -58,16 +58,22 @@ COLUMNS = [
     "added_mb",
 ]
 
-MATRIX_FREE = "exact-al[linear_solver=krylov]"
-UNO_BARRIER = "uno[preset=ipopt]"
-MAIN = [OURS, REFERENCE, "uno", UNO_BARRIER]
-SMALL, SMALL_SOLVERS = 300, ["SLSQP", "trust-constr"]
+_OURS, _IPOPT = Spec(OURS), Spec(REFERENCE)
+_MATRIX_FREE = Spec.of(OURS, {"preconditioner": f"{sets.OWN}:sine_transform"})
+_UNO, _UNO_BARRIER = Spec("uno"), Spec.of("uno", {"preset": "ipopt"})
+_TRUST = Spec("trust-constr")
+
+MATRIX_FREE = "exact-al, matrix-free"
+NAMES = {str(_MATRIX_FREE): MATRIX_FREE}
+
+MAIN = [_OURS, _IPOPT, _UNO, _UNO_BARRIER]
+SMALL, SMALL_SOLVERS = 300, [Spec("SLSQP"), _TRUST]
 """n + m up to which SciPy's methods run: beyond, most of their runs would end at the time limit."""
 
 _LARGE = {
-    "pde": [OURS, MATRIX_FREE, REFERENCE, UNO_BARRIER],
-    "dense": [OURS, REFERENCE, UNO_BARRIER, "trust-constr"],
-    "sparse": [OURS, REFERENCE, "trust-constr"],
+    "pde": [_OURS, _MATRIX_FREE, _IPOPT, _UNO_BARRIER],
+    "dense": [_OURS, _IPOPT, _UNO_BARRIER, _TRUST],
+    "sparse": [_OURS, _IPOPT, _TRUST],
 }
 
 
@@ -144,7 +150,7 @@ def _collections(scale: _Scale, progress: Callable[[str], None], found: _Finding
         if scale.sample is not None:
             problems = sets.stratified(problems, scale.sample)
         _compare(title, problems, MAIN, store, limits, known, progress, found)
-        arranged = results(problems, [parse_spec(MAIN[0])], store)
+        arranged = results(problems, [_OURS], store)
         sizes = {item.label: (item.n or 0) + (item.m or 0) for item in arranged.problems}
         small = [spec for spec in problems if sizes.get(str(spec), SMALL + 1) <= SMALL]
         title = f"{title}, n + m <= {SMALL}"
@@ -154,7 +160,7 @@ def _collections(scale: _Scale, progress: Callable[[str], None], found: _Finding
 def _compare(
     title: str,
     problems: list[Spec],
-    solvers: list[str],
+    solvers: list[Spec],
     store: Path,
     limits: Limits,
     known: dict[str, float],
@@ -162,9 +168,8 @@ def _compare(
     found: _Findings,
 ) -> None:
     """Run solvers on a set and add its rows, targets and losses."""
-    specs = [parse_spec(text, "option") for text in solvers]
-    solve_all(title, problems, specs, store, limits, progress)
-    arranged = results(problems, specs, store, known)
+    solve_all(title, problems, solvers, store, limits, progress)
+    arranged = results(problems, solvers, store, known)
     rows = summary(title, arranged, limits.time_limit)
     found.rows += rows
     found.targets += counts_and_time(title, rows)
@@ -175,10 +180,10 @@ def _paper(scale: _Scale, progress: Callable[[str], None], found: _Findings) -> 
     """Set (c), to 1e-8; solvers are asked for a tenth of it."""
     problems, missing = sets.paper()
     found.missing += [f"set (c): {name}" for name in missing]
-    specs = [parse_spec(text, "option") for text in [*MAIN, *SMALL_SOLVERS]]
+    solvers = [*MAIN, *SMALL_SOLVERS]
     store, limits = scale.folder / "paper", Limits(time_limit=scale.time_limit, tol=1e-8, solver_tol=1e-9)
-    solve_all("paper", problems, specs, store, limits, progress)
-    arranged = results(problems, specs, store)
+    solve_all("paper", problems, solvers, store, limits, progress)
+    arranged = results(problems, solvers, store)
     rows = summary("AdaSketch-Newton's, 1e-8", arranged, limits.time_limit)
     found.rows += rows
     total = len(problems) + len(missing)
@@ -192,18 +197,18 @@ def _large(scale: _Scale, progress: Callable[[str], None], found: _Findings) -> 
     store, limits = scale.folder / "large", Limits(time_limit=scale.large_limit, memory_limit=8192.0)
     if scale.families:
         for title, problems in sets.families().items():
-            specs = [parse_spec(text, "option") for text in (OURS, REFERENCE, UNO_BARRIER)]
-            solve_all(title, problems, specs, store, limits, progress, apart=True)
-            arranged = results(problems, specs, store)
+            solvers = [_OURS, _IPOPT, _UNO_BARRIER]
+            solve_all(title, problems, solvers, store, limits, progress, apart=True)
+            arranged = results(problems, solvers, store)
             found.rows += summary(title, arranged, limits.time_limit)
             found.losses += losses(title, arranged)
             _direct_target(title, *worst_ratio(arranged), found)
     memory: list[float] = []
     for instance in sets.instances(scale.grids, scale.dense, scale.sparse):
-        specs = [parse_spec(text, "option") for text in _LARGE[instance.kind]]
-        solve_all(instance.label, [instance.problem], specs, store, limits, progress, apart=True)
-        arranged = results([instance.problem], specs, store)
-        rows = {row["solver"]: row for row in single(instance.label, arranged)}
+        solvers = _LARGE[instance.kind]
+        solve_all(instance.label, [instance.problem], solvers, store, limits, progress, apart=True)
+        arranged = results([instance.problem], solvers, store)
+        rows = {row["solver"]: row for row in single(instance.label, arranged, NAMES)}
         found.rows += rows.values()
         if instance.kind == "sparse":
             ratio = _ratio(rows["trust-constr"], rows[OURS], "mean_s")

@@ -15,7 +15,11 @@ _MANY = 1_000_000
 
 @dataclass(frozen=True)
 class KarushPeer:
-    """A method of `karush.solvers.methods` with its defaults, but no limit on iterations: time is it."""
+    """A method of `karush.solvers.methods` with its defaults, but no limit on iterations: time is it.
+
+    The option ``preconditioner=path/to/file.py:function`` calls the function with the problem, and passes on
+    what it returns.
+    """
 
     name: str
 
@@ -60,7 +64,7 @@ class KarushPeer:
             method=self.name,
             tol=tol,
             callback=None if watch is None else show,
-            options={"max_time": time_limit, "max_iterations": _MANY, **options},
+            options={"max_time": time_limit, "max_iterations": _MANY, **_filled_in(options, problem)},
         )
         return Answer(
             x=result.x,
@@ -71,3 +75,14 @@ class KarushPeer:
             iterations=int(result.nit),
             out_of_time=result.status is Status.TIME_LIMIT,
         )
+
+
+def _filled_in(options: dict[str, Any], problem: NLP) -> dict[str, Any]:
+    """Options with a preconditioner that was named by its file made for the problem."""
+    from ..suites import load_function, own_file
+
+    named = options.get("preconditioner")
+    path, function = own_file(named) if isinstance(named, str) else (None, "")
+    if path is None:
+        return options
+    return {**options, "preconditioner": load_function(path, function)(problem)}

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from karush.bench import peers
 from karush.bench.cases import _nlp_problems as problems
 from karush.bench.cases import _nlp_sets as sets
 from karush.bench.cases import _nlp_tables as tables
@@ -12,6 +13,7 @@ from karush.bench.cases import nlp
 from karush.bench.cases._nlp_runs import results, solve_all
 from karush.bench.jobs import Limits
 from karush.bench.outcomes import Outcome
+from karush.bench.recording import Recorder
 from karush.bench.report.table import arrange
 from karush.bench.spec import Spec
 from karush.bench.suites import entry_of
@@ -105,7 +107,9 @@ def test_worst_ratio_is_over_what_ipopt_solves(arranged):
 
 
 def test_a_single_problem_tells_the_memory_it_added():
-    entries = tables.single("A", arrange([row("A", "exact-al", seconds=0.5), row("A", "ipopt", seconds=2.0)]))
+    two = arrange([row("A", "exact-al", seconds=0.5), row("A", "ipopt", seconds=2.0)])
+    entries = tables.single("A", two, {"ipopt": "IPOPT"})
+    assert [entry["solver"] for entry in entries] == ["exact-al", "IPOPT"]
     assert [entry["vs_ipopt"] for entry in entries] == [0.25, 1.0]
     assert entries[0]["added_mb"] == 50.0
 
@@ -180,5 +184,31 @@ def test_runs_go_on_where_they_were(tmp_path):
 
 
 def test_columns_are_keys_of_the_rows(arranged):
-    keys = {*tables.summary("set", arranged, 10.0)[0], *tables.single("A", arrange([row("A", "ipopt")]))[0]}
+    keys = {
+        *tables.summary("set", arranged, 10.0)[0],
+        *tables.single("A", arrange([row("A", "ipopt")]), {})[0],
+    }
     assert set(nlp.COLUMNS) <= keys
+
+
+def test_the_sine_transform_preconditions_the_control_problem():
+    problem = problems.semilinear_control(12)
+    x, y = np.full(problem.n, 0.1), np.zeros(problem.m)
+    make = problems.sine_transform(problem)
+    P = make(x, y, np.zeros(problem.n), np.zeros(problem.m)) @ np.eye(problem.n + problem.m)
+    np.testing.assert_allclose(P, P.T, atol=1e-9)
+    H, J = problem.hessian(x, y).toarray(), problem.jacobian(x).toarray()
+    K = np.block([[H, J.T], [J, np.zeros((problem.m, problem.m))]])
+    # an exact Schur complement gives 1 and (1 +- sqrt 5)/2 only (Murphy, Golub & Wathen, 2000)
+    spectrum = np.linalg.eigvals(P @ K).real
+    golden = np.array([1.0, (1 + np.sqrt(5)) / 2, (1 - np.sqrt(5)) / 2])
+    assert np.abs(spectrum[:, None] - golden).min(axis=1).max() < 0.02
+
+
+def test_a_preconditioner_can_be_named_by_its_file():
+    peer, recorder = peers.get("exact-al"), Recorder(problems.semilinear_control(6))
+    answer = peer.solve(recorder, {"preconditioner": f"{sets.OWN}:sine_transform"}, 20.0, 1e-8)
+    assert answer.claimed
+    assert recorder.counts["hvp"] + recorder.counts["hessian"] > 0
+    with pytest.raises(ValueError, match="sine_transfrom"):
+        peer.solve(recorder, {"preconditioner": f"{sets.OWN}:sine_transfrom"}, 20.0, 1e-8)
