@@ -152,11 +152,12 @@ class ExactLagrangian:
         Tolerance on the scaled errors of the original problem.
     max_iterations : int, default 3000
     globalisation : {"auto", "exact-merit", "filter"}
-        "auto": the exact merit function until it fails, then the filter; with constraints beside bounds or
-        inequalities, and a direct linear solver, the other way round. Measured on the SIF problems with
-        n + m <= 2000, see docs/exact_augmented_lagrangian.md: there the filter takes an eighth to a third
-        fewer iterations; on equations they solve as many, and without constraints the merit function solves
-        more. Inexact directions need it anyway: its descent test says how inexact they may be.
+        "auto": the exact merit function until it fails, then the filter; with constraints and a direct
+        linear solver, the other way round. Measured on the SIF problems with n + m <= 2000 and on LUKVLE*
+        and DTOC*, see docs/exact_augmented_lagrangian.md: with inequalities the filter takes an eighth to a
+        third fewer iterations, on small problems with equations only they are even, on large ones the merit
+        function can go astray (DTOC2, LUKVLE13), and without constraints it solves more. Inexact directions
+        need it anyway: its descent test says how inexact they may be.
     linear_solver : {"auto", "dense", "sparse", "krylov", "sketched"}
         Factorisations: LAPACK's, for small systems, and feral's sparse LDL'. Without: "krylov", projected
         conjugate gradients or MINRES, to an adaptive accuracy; "sketched", the same with a randomised
@@ -248,8 +249,7 @@ class ExactLagrangian:
                 self.barrier_update == "auto" and not algebra.iterative
             )
             update = AdaptiveUpdate() if adaptive else MonotoneUpdate()
-            inequalities = form.m > 0 and (form.bounded or form.tail_rows.size > 0)
-            filter_first = inequalities and not algebra.iterative
+            filter_first = form.m > 0 and not algebra.iterative
             main = self.iteration(form, algebra, self.searches(filter_first), update)
             if self._begin_warm(form, main) or self.begin(form, main):
                 return ExactState(form, main, negligible=0.1 * self.tol, filter_first=filter_first)
