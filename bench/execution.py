@@ -112,6 +112,7 @@ class Executor:
         self._announce("solve")
         before = resident_megabytes(os.getpid())
         forget_peak()
+        busy = time.process_time()
         recorder.start_clock()
         try:
             answer = peer.solve(recorder, request["options"], request["time_limit"], request["solver_tol"])
@@ -120,15 +121,15 @@ class Executor:
             found: Record = {"outcome": "SOLVER_ERROR", "message": _describe(error)}
             answer = None
         seconds = recorder.elapsed
-        memory = {"memory": peak_megabytes(), "memory_before": before}
+        cost = {"solve_time": seconds, "cpu_time": time.process_time() - busy}
+        cost |= {"memory": peak_megabytes(), "memory_before": before}
         phases["solve"] = seconds
         if answer is not None:
             self._announce("judge")
             started = time.perf_counter()
             found = judge(problem, answer, request["tol"])
             phases["judge"] = time.perf_counter() - started
-        found.update(memory)
-        found["solve_time"] = seconds
+        found.update(cost)
         found["counts"] = dict(recorder.counts)
         found["evaluations"] = recorder.counts["objective"]
         found["history"] = [list(item) for item in thinned(recorder.history, STORED_HISTORY)]

@@ -40,6 +40,7 @@ _COLUMNS = {
     "iterations": "INTEGER",
     "evaluations": "INTEGER",
     "solve_time": "REAL",
+    "cpu_time": "REAL",
     "phases": "TEXT",
     "counts": "TEXT",
     "certificate": "TEXT",

@@ -5,10 +5,11 @@ are judged by the one certificate at 1e-6. Sets: (a) the native collection; (b) 
 else ``../shared/data/sif`` beside the repository, with n + m <= 2000; (c) AdaSketch-Newton's 47 problems,
 judged at 1e-8; (d) large ones. SLSQP and trust-constr run where n + m <= 300, which is a set of its own.
 
-Means are shifted geometric ones over all problems, with the time limit for what is not certified. Results
-stand in the folder ``$KARUSH_NLP_STORE`` (default: ``nlp-results``), where an interrupted benchmark goes on;
-a new version of a solver runs again by itself. ``$KARUSH_NLP_TIME_LIMIT`` is the limit of a job of (a), (b)
-and (c), ``$KARUSH_NLP_LARGE_TIME_LIMIT`` that of (d). ``--quick`` keeps nothing.
+Seconds are of processor time. Means are shifted geometric ones over all problems, with the time limit for
+what is not certified. Results stand in the folder ``$KARUSH_NLP_STORE`` (default: ``nlp-results``), where an
+interrupted benchmark goes on; a new version of a solver runs again by itself. ``$KARUSH_NLP_TIME_LIMIT`` is
+the limit of a job of (a), (b) and (c), ``$KARUSH_NLP_LARGE_TIME_LIMIT`` that of (d). ``--quick`` keeps
+nothing.
 """
 
 from __future__ import annotations

@@ -192,3 +192,11 @@ def test_peak_memory_is_that_of_the_run(tmp_path):
     if record["memory"] == 0.0:
         pytest.skip("the system does not tell")
     assert record["memory"] - record["memory_before"] > 150.0
+
+
+def test_processor_time_does_not_count_waiting():
+    executor = Executor(announce=lambda phase: None)
+    own = f"{Path(__file__).with_name('own_problems.py')}:slow"
+    request = {"problem": own, "sizes": {"seconds": 0.2}, "options": {}, "tol": 1e-6, "solver_tol": 1e-8}
+    record = executor.run({**request, "solver": "SLSQP", "time_limit": 20.0})
+    assert 0.0 < record["cpu_time"] < record["solve_time"] - 0.1
