@@ -28,6 +28,7 @@ from .barrier import BarrierRule
 from .barrier_update import UPDATES, AdaptiveUpdate, BarrierUpdate, MonotoneUpdate, UpdateName
 from .form import SlackForm
 from .iteration import BarrierIteration
+from .kkt import DENSE_LIMIT
 from .linear_algebra import HESSIANS, LINEAR_SOLVERS, HessianChoice, LinearAlgebra, LinearSolver
 from .merit import MeritRule
 from .newton import RegularisationRule
@@ -152,12 +153,13 @@ class ExactLagrangian:
         Tolerance on the scaled errors of the original problem.
     max_iterations : int, default 3000
     globalisation : {"auto", "exact-merit", "filter"}
-        "auto": the exact merit function until it fails, then the filter; with constraints and a direct
-        linear solver, the other way round. Measured on the SIF problems with n + m <= 2000 and on LUKVLE*
-        and DTOC*, see docs/exact_augmented_lagrangian.md: with inequalities the filter takes an eighth to a
-        third fewer iterations, on small problems with equations only they are even, on large ones the merit
-        function can go astray (DTOC2, LUKVLE13), and without constraints it solves more. Inexact directions
-        need it anyway: its descent test says how inexact they may be.
+        "auto": the exact merit function until it fails, then the filter; with inequalities, or equations of
+        more than 200 unknowns, and a direct linear solver, the other way round. Measured on the SIF problems
+        with n + m <= 2000 and on LUKVLE* and DTOC*, see docs/exact_augmented_lagrangian.md: with
+        inequalities the filter takes an eighth to a third fewer iterations; with equations only the merit
+        function takes fewer on small problems and can go astray on large ones (DTOC2, LUKVLE13); without
+        constraints it solves more. Inexact directions need it anyway: its descent test says how inexact
+        they may be.
     linear_solver : {"auto", "dense", "sparse", "krylov", "sketched"}
         Factorisations: LAPACK's, for small systems, and feral's sparse LDL'. Without: "krylov", projected
         conjugate gradients or MINRES, to an adaptive accuracy; "sketched", the same with a randomised
@@ -249,7 +251,7 @@ class ExactLagrangian:
                 self.barrier_update == "auto" and not algebra.iterative
             )
             update = AdaptiveUpdate() if adaptive else MonotoneUpdate()
-            filter_first = form.m > 0 and not algebra.iterative
+            filter_first = _suits_filter(form) and not algebra.iterative
             main = self.iteration(form, algebra, self.searches(filter_first), update)
             if self._begin_warm(form, main) or self.begin(form, main):
                 return ExactState(form, main, negligible=0.1 * self.tol, filter_first=filter_first)
@@ -357,6 +359,12 @@ class ExactLagrangian:
                 return Status.ACCEPTABLE if state.optimality <= ACCEPTABLE else Status.STALLED
             main.tol = max(0.1 * main.tol, sharpest)
         return None
+
+
+def _suits_filter(form: SlackForm) -> bool:
+    """Whether the filter is the better first search, given exact directions; see `ExactLagrangian`."""
+    inequalities = form.bounded or form.tail_rows.size > 0
+    return form.m > 0 and (inequalities or form.pattern.order > DENSE_LIMIT)
 
 
 def _multipliers(option: str, given: Any, name: str, result: Any, size: int) -> Vector | None:
