@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from .matrices import unsigned
 from .protocol import Vector
 
 IndexVector = NDArray[np.int64]
@@ -40,86 +43,151 @@ def greedy_colouring(A: Any) -> IndexVector:
     return np.asarray(greedy_colours(both.indptr, both.indices))
 
 
-class ColouredSweeper:
-    """A permuted by colours, colour after colour, and its sweeps.
+class ColouredMatrix:
+    """A permuted by a colouring, colour after colour, and split.
 
     Parameters
     ----------
     A : csr_array, shape (n, n)
         Canonical, with a nonzero diagonal.
-    workers : int
-        Threads, the caller's among them. They share the blocks of a colour; answers do not depend on them.
+
+    Attributes
+    ----------
+    order : ndarray of int64, shape (n,)
+        Row k of the permuted matrix is row order[k] of A.
+    blocks : list of ndarray of int64, shape (., 2)
+        By colour, ranges of rows.
     """
 
-    def __init__(self, A: Any, workers: int = 1) -> None:
+    def __init__(self, A: Any) -> None:
         from .splitting_kernels import split_off_diagonal
 
         colours = greedy_colouring(A)
         self.order: IndexVector = np.argsort(colours, kind="stable")
         permuted = csr_array(A[self.order][:, self.order])
         permuted.sort_indices()
-        parts = split_off_diagonal(permuted.indptr, permuted.indices, permuted.data)
-        self._diagonal, indptr, middle, self._indices, self._data = parts
-        lower, upper = (indptr[:-1], middle), (middle, indptr[1:])
-        self._ranges = {"forward": (*lower, *upper), "backward": (*upper, *lower)}
-        self.colours = int(colours.max()) + 1
-        self._blocks = _blocks(np.bincount(colours))
+        parts = split_off_diagonal(permuted.indptr, permuted.indices, permuted.data, unsigned(A.nnz))
+        self.diagonal, self.indptr, self.middle, self.indices, self.data = parts
+        self.blocks = _blocks(np.bincount(colours))
+
+    def natural(self, v: Vector) -> Vector:
+        """A vector in A's own order."""
+        back = np.empty_like(v)
+        back[self.order] = v
+        return back
+
+
+class ColouredSweeps:
+    """Sweeps over colours one after another, each shared by threads; see `sor.SweepSequence`.
+
+    Parameters
+    ----------
+    matrix : ColouredMatrix
+        The permuted matrix.
+    direction : {"forward", "backward", "symmetric"}
+        Order of the colours.
+    omega : float
+        Relaxation parameter.
+    b, x0 : ndarray, shape (n,)
+        Right-hand side and start, in A's own order.
+    workers : int
+        Threads, the caller's among them. They share the blocks of a colour; answers do not depend on them.
+    """
+
+    def __init__(
+        self, matrix: ColouredMatrix, direction: str, omega: float, b: Vector, x0: Vector, workers: int
+    ) -> None:
+        self._matrix, self._omega, self._direction = matrix, omega, direction
+        self._b, self._old = b[matrix.order], x0[matrix.order]
+        self._new = np.zeros(b.size)
+        self._pool = _pool(workers)
         self._workers = workers
-        self._pool = ThreadPoolExecutor(workers - 1) if workers > 1 else None
+        self._two = len(matrix.blocks) == 2 and direction != "symmetric"
+        self._last_norm2: float | None = None
 
-    def enter(self, v: Vector) -> Vector:
-        """A vector in the order of the sweeps, in a new array."""
-        return v[self.order]
+    @property
+    def x(self) -> Vector:
+        """The newest iterate, in A's own order."""
+        return self._matrix.natural(self._old)
 
-    def leave(self, v: Vector) -> Vector:
-        """Back from it."""
-        natural = np.empty_like(v)
-        natural[self.order] = v
-        return natural
-
-    def iterations(
-        self,
-        direction: str,
-        omega: float,
-        b: Vector,
-        pair: tuple[Vector, Vector],
-        limits: tuple[float, float],
-        norms: Vector,
-    ) -> tuple[int, bool]:
-        """As `sor_kernels.sor_iterations`."""
-        old, new = pair
-        first = "backward" if direction == "backward" else "forward"
+    def advance(self, target: float, most: float, norms: Vector) -> tuple[int, bool]:
+        """See `sor.SweepSequence`."""
         for k in range(norms.size):
-            norms[k] = self._sweep(first, omega, b, old, new)
-            if direction == "symmetric":
-                self._sweep("backward", omega, b, new, new)
-            if not limits[0] < norms[k] < limits[1]:
+            norms[k] = self._two_colour_sweep() if self._two else self._sweep()
+            if not target**2 < norms[k] < most**2:
                 return k + 1, True
-            old, new = new, old
+            self._old, self._new = self._new, self._old
         return norms.size, False
 
-    def _sweep(self, direction: str, omega: float, b: Vector, old: Vector, new: Vector) -> float:
-        """One sweep from `old` to `new`; ||b - A old||^2, summed in the order of the rows."""
+    def _sweep(self) -> float:
+        """From `old` to `new`; ||b - A old||^2."""
+        colours = list(enumerate(self._matrix.blocks))
+        backward = self._direction == "backward"
+        norms = [self._colour(blocks, backward, self._old) for _, blocks in colours[:: -1 if backward else 1]]
+        if self._direction == "symmetric":
+            for _, blocks in reversed(colours):
+                self._colour(blocks, True, self._new)
+        return float(np.concatenate(norms).sum())
+
+    def _colour(self, blocks: IndexVector, backward: bool, old: Vector) -> Vector:
         from .sor_kernels import block_sweeps
 
-        matrix = (self._diagonal, *self._ranges[direction], self._indices, self._data)
-        norms = [np.empty(len(blocks)) for blocks in self._blocks]
-        colours = range(self.colours)
-        for colour in colours if direction == "forward" else reversed(colours):
-            shares = zip(
-                np.array_split(self._blocks[colour], self._workers),
-                np.array_split(norms[colour], self._workers),
-                strict=True,
-            )
-            tasks = [(blocks, omega, *matrix, b, old, new, part) for blocks, part in shares if len(blocks)]
-            helpers = (
-                [self._pool.submit(_call, block_sweeps, task) for task in tasks[1:]] if self._pool else []
-            )
-            try:
-                block_sweeps(*tasks[0])
-            finally:  # nobody writes any longer, even where the keyboard interrupts
-                wait(helpers)
-        return float(np.concatenate(norms).sum())
+        matrix = self._matrix
+        lower, upper = (matrix.indptr[:-1], matrix.middle), (matrix.middle, matrix.indptr[1:])
+        ranges = (*upper, *lower) if backward else (*lower, *upper)
+        arguments = (
+            self._omega,
+            matrix.diagonal,
+            *ranges,
+            matrix.indices,
+            matrix.data,
+            self._b,
+            old,
+            self._new,
+        )
+        return self._shared(block_sweeps, blocks, arguments)
+
+    def _two_colour_sweep(self) -> float:
+        """The same with one gather an entry.
+
+        The first colour sees the residual r of x_k before its update in sweep k + 1. The other colour saw r'
+        before its update in sweep k, and since nothing has changed after that, r = (1 - omega) r' there.
+        """
+        from .sor_kernels import two_colour_blocks
+
+        matrix, omega = self._matrix, self._omega
+        first, last = self._matrix.blocks[:: -1 if self._direction == "backward" else 1]
+        constant = omega, matrix.diagonal, matrix.indptr, matrix.indices, matrix.data, self._b
+        if self._last_norm2 is None:  # a step of length 0
+            idle = (0.0, *constant[1:], self._old, self._old, self._new)
+            self._last_norm2 = float(self._shared(two_colour_blocks, last, idle).sum())
+        norm2 = self._last_norm2
+        seen = self._shared(two_colour_blocks, first, (*constant, self._old, self._old, self._new))
+        norm2 += float(seen.sum())
+        seen = self._shared(two_colour_blocks, last, (*constant, self._old, self._new, self._new))
+        self._last_norm2 = (1.0 - omega) ** 2 * float(seen.sum())
+        return norm2
+
+    def _shared(self, kernel: Callable[..., None], blocks: IndexVector, arguments: tuple[Any, ...]) -> Vector:
+        """The kernel over the blocks, by all workers; what it gives for each block."""
+        norms = np.empty(len(blocks))
+        if self._pool is None or len(blocks) == 1:
+            kernel(blocks, *arguments, norms)
+            return norms
+        cuts = np.linspace(0, len(blocks), self._workers + 1).astype(int)
+        tasks = [(blocks[i:j], *arguments, norms[i:j]) for i, j in pairwise(cuts.tolist()) if i < j]
+        helpers = [self._pool.submit(_call, kernel, task) for task in tasks[1:]]
+        try:
+            kernel(*tasks[0])
+        finally:  # nobody writes any longer, even where the keyboard interrupts
+            wait(helpers)
+        return norms
+
+
+@lru_cache(maxsize=4)
+def _pool(workers: int) -> ThreadPoolExecutor | None:
+    """Helpers beside the calling thread; threads are started when first needed and kept."""
+    return ThreadPoolExecutor(workers - 1, thread_name_prefix="karush-sor") if workers > 1 else None
 
 
 def _call(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .matrices import as_square_csr, positive
+from .matrices import as_square_csr, positive, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
 from .run import Run, norm
 from .sor import diagonal_failure
@@ -75,7 +75,9 @@ class EisenstatCG:
         if self._failure is None:
             self._weight = diagonal
             self._scale = 1.0 / np.sqrt(diagonal)
-            parts = split_scaled(self._A.indptr, self._A.indices, self._A.data, self._scale)
+            parts = split_scaled(
+                self._A.indptr, self._A.indices, self._A.data, self._scale, unsigned(self._A.nnz)
+            )
             self._sub, self._lower, self._upper = parts[0], parts[1:4], parts[4:]
         return Setup(self._failure, 2.0, time.perf_counter() - started)
 

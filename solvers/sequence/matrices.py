@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 
@@ -56,3 +57,8 @@ def as_number(name: str, value: Any) -> float:
         return float(value)
     except TypeError:
         raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def unsigned(size: int) -> NDArray[Any]:
+    """An empty array of the unsigned type that `size` fits in, for the kernels of `splitting_kernels`."""
+    return np.empty(0, dtype=np.uint32 if size < 2**32 else np.uint64)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .matrices import as_square_csr, positive
+from .colouring import ColouredMatrix, ColouredSweeps
+from .matrices import as_square_csr, positive, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
 from .run import Run, norm
 
@@ -37,7 +38,7 @@ class SplitMatrix:
         """The split of a canonical CSR matrix."""
         from .splitting_kernels import split_off_tridiagonal
 
-        return cls(*split_off_tridiagonal(A.indptr, A.indices, A.data))
+        return cls(*split_off_tridiagonal(A.indptr, A.indices, A.data, unsigned(A.nnz)))
 
     @property
     def arrays(self) -> tuple[Any, ...]:
@@ -91,7 +92,8 @@ class SOR:
             raise ValueError("workers > 1 needs order='multicolour': in natural order rows wait for rows")
         self.sweep, self.order, self.workers = sweep, order, int(workers)
         self._A: Any = None
-        self._sweeper: Any = None
+        self._split: SplitMatrix | None = None
+        self._coloured: ColouredMatrix | None = None
         self._failure: LinearStatus | None = None
 
     def setup(self, A: Any) -> Setup:
@@ -99,13 +101,10 @@ class SOR:
         started = time.perf_counter()
         self._A = as_square_csr(A)
         self._failure = diagonal_failure(self._A)
-        if self._failure is None:
-            if self.order == "natural":
-                self._sweeper = _NaturalSweeper(SplitMatrix.of(self._A))
-            else:
-                from .colouring import ColouredSweeper
-
-                self._sweeper = ColouredSweeper(self._A, self.workers)
+        if self._failure is None and self.order == "natural":
+            self._split = SplitMatrix.of(self._A)
+        elif self._failure is None:
+            self._coloured = ColouredMatrix(self._A)
         return Setup(self._failure, 2.0, time.perf_counter() - started)
 
     def update(self, A: Any) -> Setup:
@@ -139,7 +138,14 @@ class SOR:
         run = Run(A.__matmul__, A.shape[0], A.nnz, b, x0, rtol, atol, max_iterations, max_time)
         if self._failure is not None:
             return run.failed(self._failure)
-        return run.settled() or _iterate(run, self._sweeper, relaxation, self.sweep)
+        work = 2.0 if self.sweep == "symmetric" else 1.0
+        return run.settled() or iterate(run, self._sweeps(relaxation, run), work)
+
+    def _sweeps(self, omega: float, run: Run) -> SweepSequence:
+        if self._split is not None:
+            return NaturalSweeps(self._split, self.sweep, omega, run.b, run.x0)
+        assert self._coloured is not None
+        return ColouredSweeps(self._coloured, self.sweep, omega, run.b, run.x0, self.workers)
 
 
 def sor(
@@ -171,67 +177,75 @@ def diagonal_failure(A: Any) -> LinearStatus | None:
     return None if diagonal.min() >= np.finfo(np.float64).tiny else LinearStatus.ZERO_DIAGONAL
 
 
-class _NaturalSweeper:
-    """Sweeps in the order of the rows."""
+class SweepSequence(Protocol):
+    """Sweeps of one solve, from x_0 on."""
 
-    def __init__(self, split: SplitMatrix) -> None:
-        self._split = split
+    @property
+    def x(self) -> Vector:
+        """The newest x_k; where `advance` stopped, the last one whose norm it gave."""
 
-    def enter(self, v: Vector) -> Vector:
-        """A vector in the order of the sweeps, in a new array."""
-        return v.copy()
+    def advance(self, target: float, most: float, norms: Vector) -> tuple[int, bool]:
+        """Sweep until norms is full or a norm is not within (target, most].
 
-    def leave(self, v: Vector) -> Vector:
-        """Back from it."""
-        return v
+        The sweep that makes x_{k+1} yields ||b - A x_k||^2, for norms. Returns the sweeps made and whether a
+        norm stopped it.
+        """
 
-    def iterations(
-        self,
-        direction: Sweep,
-        omega: float,
-        b: Vector,
-        pair: tuple[Vector, Vector],
-        limits: tuple[float, float],
-        norms: Vector,
-    ) -> tuple[int, bool]:
-        """As `sor_kernels.sor_iterations`."""
+
+class NaturalSweeps:
+    """Sweeps in the order of the rows; see `SweepSequence`."""
+
+    def __init__(self, split: SplitMatrix, direction: Sweep, omega: float, b: Vector, x0: Vector) -> None:
         from . import sor_kernels as kernels
 
-        code = {
-            "forward": kernels.FORWARD,
-            "backward": kernels.BACKWARD,
-            "symmetric": kernels.SYMMETRIC,
-        }[direction]
-        sweeps, stopped = kernels.sor_iterations(
-            code, omega, *self._split.arrays, b, *pair, limits[0], limits[1], norms
-        )
+        codes = {"forward": kernels.FORWARD, "backward": kernels.BACKWARD, "symmetric": kernels.SYMMETRIC}
+        self._constant = codes[direction], omega, *split.arrays, b
+        self._kernel = kernels.sor_iterations
+        self._pair = x0.copy(), np.zeros(b.size)
+
+    @property
+    def x(self) -> Vector:
+        """The newest iterate."""
+        return self._pair[0]
+
+    def advance(self, target: float, most: float, norms: Vector) -> tuple[int, bool]:
+        """See `SweepSequence.advance`."""
+        sweeps, stopped = self._kernel(*self._constant, *self._pair, target**2, most**2, norms)
+        if sweeps % 2 != stopped:
+            self._pair = self._pair[::-1]
         return int(sweeps), bool(stopped)
 
 
-def _iterate(run: Run, sweeper: Any, omega: float, direction: Sweep) -> LinearAnswer:
-    """Sweep in batches until the residual settles it or a limit is reached."""
-    b = sweeper.enter(run.b)
-    x, other = sweeper.enter(run.x0), np.zeros(run.b.size)
+def iterate(run: Run, sweeps: SweepSequence, work: float = 1.0) -> LinearAnswer:
+    """Sweep in batches until the residual settles it or a limit is reached.
+
+    Parameters
+    ----------
+    run : Run
+        The solve.
+    sweeps : SweepSequence
+        From its start.
+    work : float
+        Of a sweep, in products.
+    """
     target, most = run.target, DIVERGED * run.history[0]
     status: LinearStatus | None = None
     try:
         while (status := run.limit() or run.stagnation()) is None:
             norms = np.empty(run.batch())
-            sweeps, stopped = sweeper.iterations(direction, omega, b, (x, other), (target**2, most**2), norms)
-            run.work += sweeps * (2.0 if direction == "symmetric" else 1.0)
-            run.history[-1:] = np.sqrt(norms[:sweeps]).tolist()
-            if sweeps % 2 != stopped:
-                x, other = other, x
+            made, stopped = sweeps.advance(target, most, norms)
+            run.work += made * work
+            run.history[-1:] = np.sqrt(norms[:made]).tolist()
             if not stopped:
                 run.history.append(np.nan)  # comes with the next sweep
             elif not run.history[-1] <= target:
                 status = LinearStatus.DIVERGED
                 break
-            elif (true := norm(run.residual(sweeper.leave(x)))) <= run.target:
-                return run.answer(sweeper.leave(x), LinearStatus.CONVERGED, true)
+            elif (true := norm(run.residual(sweeps.x))) <= run.target:
+                return run.answer(sweeps.x, LinearStatus.CONVERGED, true)
             else:  # by a rounding
                 target *= 0.5
     except KeyboardInterrupt:
         status = LinearStatus.INTERRUPTED
     assert status is not None
-    return run.answer(sweeper.leave(x), status)
+    return run.answer(sweeps.x, status)

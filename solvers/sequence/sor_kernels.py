@@ -2,7 +2,7 @@
 
 Row i reads its entries once and uses them twice: with the newest values for the update, with the old ones for
 the residual. In the natural order the coupling to the row before would make each row wait for a store to come
-back; its value stays in a register instead.
+back; its value stays in a register instead. Indices are unsigned, as `splitting_kernels` makes them.
 """
 
 from __future__ import annotations
@@ -143,6 +143,25 @@ def greedy_colours(indptr, indices):
 
 
 @njit(**_OPTIONS)
+def two_colour_range(start, stop, omega, diagonal, indptr, indices, data, b, old, others, new):
+    """As `range_sweep` where the other colour's values all come from one array, `others`.
+
+    Returns the sum of squares of the rows' residuals before their update, with the values of `others`.
+    """
+    norm2 = 0.0
+    first = indptr[start]
+    for i in range(start, stop):
+        residual = b[i] - diagonal[i] * old[i]
+        last = indptr[i + 1]
+        for p in range(first, last):
+            residual -= data[p] * others[indices[p]]
+        first = last
+        norm2 += residual * residual
+        new[i] = old[i] + omega / diagonal[i] * residual
+    return norm2
+
+
+@njit(**_OPTIONS)
 def block_sweeps(
     blocks, omega, diagonal, new_start, new_stop, old_start, old_stop, indices, data, b, old, new, norms
 ):
@@ -150,19 +169,16 @@ def block_sweeps(
 
     The ranges do not depend on the number of threads, nor do the sums within them: hence the same bits.
     """
-    for k in range(blocks.shape[0]):
+    for k in range(norms.size):
+        start, stop = blocks[k]
         norms[k] = range_sweep(
-            blocks[k, 0],
-            blocks[k, 1],
-            omega,
-            diagonal,
-            new_start,
-            new_stop,
-            old_start,
-            old_stop,
-            indices,
-            data,
-            b,
-            old,
-            new,
+            start, stop, omega, diagonal, new_start, new_stop, old_start, old_stop, indices, data, b, old, new
         )
+
+
+@njit(**_OPTIONS)
+def two_colour_blocks(blocks, omega, diagonal, indptr, indices, data, b, old, others, new, norms):
+    """`two_colour_range` over ranges of rows, as `block_sweeps` does it."""
+    for k in range(norms.size):
+        start, stop = blocks[k]
+        norms[k] = two_colour_range(start, stop, omega, diagonal, indptr, indices, data, b, old, others, new)
