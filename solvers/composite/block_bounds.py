@@ -10,12 +10,15 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ...problems.composite.datafits import QuadraticForm
 from ...problems.composite.problem import CompositeProblem
-from ...problems.composite.protocol import Array, Indices
-from .block_point import Block, BlockPoint, QuadraticPoint
+from ...problems.composite.protocol import Array
+from .block_point import Block, BlockPoint, PredictorPoint, QuadraticPoint
 
 DIAGONALS = ("lipschitz", "row-sums", "size")
 _POWER_STEPS = 30
 _CHUNK = 256
+_MOST_KEPT = 30_000_000
+"""Numbers in the Hessians of fixed blocks that are kept."""
+
 _RIDGE = 1e-12
 """Relative to the mean of the diagonal: added to a block that is singular to working precision."""
 
@@ -31,20 +34,44 @@ class BlockBounds:
     def __init__(self, problem: CompositeProblem, point: BlockPoint, size: int) -> None:
         self.problem, self.size = problem, size
         self._form = point if isinstance(point, QuadraticPoint) else None
+        self._start = point.eta if isinstance(point, PredictorPoint) else point.x
         self._lipschitz: dict[int, float] = {}
+        self._hessians: dict[int, Array] = {}
+        self._kept = 0
         self._factors: dict[int, tuple[Array, bool]] = {}
         self._diagonals: dict[str, Array] = {}
 
     @cached_property
     def coordinate(self) -> Array:
         """L_i, flat."""
-        return np.asarray(self.problem.coordinate_lipschitz.ravel())
+        problem = self.problem
+        if problem.datafit.provides("curvature_bound"):
+            return np.asarray(problem.coordinate_lipschitz.ravel())
+        return problem.design.survey(np.zeros(problem.n), self._curvatures).squares
+
+    @cached_property
+    def _curvatures(self) -> Array:
+        """Of the datafit: bounds, or where it has none the second derivatives at the start.
+
+        Those are good for the scores of greedy rules; updates by bounds refuse such a datafit.
+        """
+        datafit = self.problem.datafit
+        if datafit.provides("curvature_bound"):
+            return datafit.curvature_bound()
+        return datafit.hessian_diagonal(self._start)
 
     def hessian(self, block: Block) -> Array:
-        """H_b."""
+        """H_b, not to be changed."""
+        if block.index is not None and block.index in self._hessians:
+            return self._hessians[block.index]
         if self._form is not None:
-            return self._form.hessian(block)
-        return self.problem.hessian_block(block.coordinates)
+            found = self._form.hessian(block)
+        else:
+            found = self.problem.hessian_block(block.coordinates)
+        if block.index is not None and self._kept + found.size <= _MOST_KEPT:
+            self._hessians[block.index] = found
+            self._kept += found.size
+        return found
 
     def lipschitz(self, block: Block) -> float:
         """L_b, the largest eigenvalue of H_b."""
@@ -100,7 +127,7 @@ class BlockBounds:
     def _curvature(self, eta: Array) -> Array:
         """The bound of the datafit's Hessian times eta."""
         datafit = self.problem.datafit
-        bound = datafit.curvature_bound()
+        bound = self._curvatures
         if not datafit.provides("output_bound"):
             return np.asarray(bound * eta)
         return np.asarray(bound[:, :1] * (eta @ datafit.output_bound(self.problem.shape[1])))
@@ -110,7 +137,7 @@ class BlockBounds:
         datafit, p = self.problem.datafit, self.problem.p
         if isinstance(datafit, QuadraticForm):
             return np.asarray(abs(datafit.A).sum(axis=1)).ravel()
-        bound = datafit.curvature_bound()
+        bound = self._curvatures
         weights = np.ascontiguousarray(bound if bound.ndim == 1 else bound[:, 0])
         X = getattr(self.problem.design, "X", None)
         if X is None:
@@ -147,8 +174,3 @@ def _absolute_sums(X: object, weights: Array, first: int, last: int) -> Array:
         gram = part.T @ (sparse.diags_array(weights) @ X)
         return np.asarray(abs(gram).sum(axis=1)).ravel()
     return np.asarray(np.abs((weights[:, None] * part).T @ X).sum(axis=1))
-
-
-def block_lipschitz(bounds: BlockBounds, blocks: list[Indices]) -> Array:
-    """L_b of fixed blocks."""
-    return np.array([bounds.lipschitz(Block(block, k)) for k, block in enumerate(blocks)])

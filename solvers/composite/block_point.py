@@ -14,6 +14,7 @@ from scipy import sparse
 
 from ...problems.composite.datafits import QuadraticForm
 from ...problems.composite.design import DenseDesign, SparseDesign
+from ...problems.composite.group_penalties import SparseGroupLasso
 from ...problems.composite.penalties import NoPenalty, PiecewiseQuadratic
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Indices, MismatchError, Penalty
@@ -59,8 +60,16 @@ class PenaltyParts:
         if block.index is None:
             return self.penalty.restricted(block.coordinates)
         if block.index not in self._cached:
-            self._cached[block.index] = self.penalty.restricted(block.coordinates)
+            self._cached[block.index] = self._restricted(block, block.index)
         return self._cached[block.index]
+
+    def _restricted(self, block: Block, index: int) -> Penalty:
+        penalty = self.penalty
+        if not isinstance(penalty, SparseGroupLasso):
+            return penalty.restricted(block.coordinates)
+        levels = penalty.layout(self.shape)[2]  # blocks are the groups, in their order
+        group = [np.arange(block.size)]
+        return SparseGroupLasso(1.0, group, penalty.l1, levels[index : index + 1], penalty.l2)
 
     def piece(self, block: Block) -> PiecewiseQuadratic:
         """The same where it is known to be piecewise quadratic; unchecked, since its parts have been."""

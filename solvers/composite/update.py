@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cho_solve
 
+from ...problems.composite.penalties import PiecewiseQuadratic
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, MismatchError
 from .block_bounds import regular_factor
@@ -129,6 +130,7 @@ class MatrixStep(Update):
 
     def check(self, problem: CompositeProblem) -> None:
         _needs(problem, "curvature_bound", "matrix")
+        _needs_pieces(problem, "matrix")
 
     def begin(self, setting: Setting) -> Apply:
         point, bounds = setting.point, setting.bounds
@@ -156,6 +158,7 @@ class NewtonStep(Update):
 
     def check(self, problem: CompositeProblem) -> None:
         _needs_curvature(problem, "newton")
+        _needs_pieces(problem, "newton")
 
     def begin(self, setting: Setting) -> Apply:
         point = setting.point
@@ -240,6 +243,7 @@ class ExactStep(Update):
 
     def check(self, problem: CompositeProblem) -> None:
         _needs_curvature(problem, "exact")
+        _needs_pieces(problem, "exact")
 
     def begin(self, setting: Setting) -> Apply:
         point = setting.point
@@ -275,13 +279,8 @@ class TwoMetricProjection(Update):
     eps: float = 1e-8
 
     def check(self, problem: CompositeProblem) -> None:
-        from ...problems.composite.penalties import PiecewiseQuadratic
-
         _needs_curvature(problem, "tmp")
-        if not isinstance(problem.penalty, PiecewiseQuadratic):
-            raise MismatchError(
-                f"update 'tmp' needs a piecewise quadratic penalty, not {type(problem.penalty).__name__}"
-            )
+        _needs_pieces(problem, "tmp")
 
     def begin(self, setting: Setting) -> Apply:
         point = setting.point
@@ -362,8 +361,6 @@ class MessagePassing(Update):
 
 def _smooth_penalty(problem: CompositeProblem) -> tuple[Array, Array]:
     """Linear part and l2 of a penalty that has nothing else."""
-    from ...problems.composite.penalties import PiecewiseQuadratic
-
     penalty = problem.penalty
     if isinstance(penalty, PiecewiseQuadratic):
         l1, l2, linear, lower, upper = penalty.arrays(problem.p)
@@ -413,6 +410,14 @@ def _needs(problem: CompositeProblem, what: str, update: str) -> None:
 def _needs_curvature(problem: CompositeProblem, update: str) -> None:
     if not problem.datafit.quadratic:
         _needs(problem, "hessian_diagonal", update)
+
+
+def _needs_pieces(problem: CompositeProblem, update: str) -> None:
+    if not isinstance(problem.penalty, PiecewiseQuadratic):
+        raise MismatchError(
+            f"update {update!r} needs a piecewise quadratic penalty, not {type(problem.penalty).__name__}; "
+            f"'gradient' and 'backtracking' take any with a prox"
+        )
 
 
 def _refuse_large(block: Block) -> None:
