@@ -24,6 +24,8 @@ from ...problems.evaluator import Evaluator
 from ...problems.nlp import Vector
 from ...problems.validation import as_vector
 from ..status import Status
+from .active_set import ActiveSetRule
+from .active_set_state import ActiveSetState, obstacle
 from .barrier import BarrierRule
 from .barrier_update import UPDATES, AdaptiveUpdate, BarrierUpdate, MonotoneUpdate, UpdateName
 from .form import SlackForm
@@ -41,6 +43,7 @@ from .standstill import Standstill
 from .warm_start import WarmStart
 
 Globalisation = Literal["auto", "exact-merit", "filter"]
+InequalityChoice = Literal["barrier", "active-set"]
 
 UNBOUNDED = -1e18
 """Objective below which a feasible run counts as unbounded."""
@@ -73,7 +76,8 @@ class ExactState:
         self.first_f = self.main.iterate.point.f
         self.refresh()
         self.standstill = Standstill(STANDSTILL)
-        self.descent, self.flight = DivergenceWatch(self.x), DivergenceWatch(self.x)
+        self.descent = DivergenceWatch(self.x)
+        self.flight = DivergenceWatch(self.x, long_runs=False)
 
     def refresh(self) -> None:
         """Look at the present iterate through the eyes of the original problem."""
@@ -160,6 +164,11 @@ class ExactLagrangian:
         function takes fewer on small problems and can go astray on large ones (DTOC2, LUKVLE13); without
         constraints it solves more. Inexact directions need it anyway: its descent test says how inexact
         they may be.
+    inequalities : {"barrier", "active-set"}
+        Bounds and inequalities by a primal-dual barrier, or by the active-set merit function of
+        `active_set_merit`, which starts warm without loss; where that gets stuck, the barrier begins anew.
+        It needs factorisations and the values of a Hessian; without, it is the barrier at once, and
+        ``result.record["inequalities"]`` says why.
     linear_solver : {"auto", "dense", "sparse", "krylov", "sketched"}
         Factorisations: LAPACK's, for small systems, and feral's sparse LDL'. Without: "krylov", projected
         conjugate gradients or MINRES, to an adaptive accuracy; "sketched", the same with a randomised
@@ -204,6 +213,7 @@ class ExactLagrangian:
     tol: float = 1e-8
     max_iterations: int = 3000
     globalisation: Globalisation = "auto"
+    inequalities: InequalityChoice = "barrier"
     linear_solver: LinearSolver = "auto"
     hessian: HessianChoice = "auto"
     preconditioner: Any = None
@@ -214,6 +224,7 @@ class ExactLagrangian:
     y0: Any = field(default=None, compare=False)
     z0: Any = field(default=None, compare=False)
     warm_start: Any = field(default=None, compare=False)
+    active_set: ActiveSetRule = field(default_factory=ActiveSetRule)
     barrier: BarrierRule = field(default_factory=BarrierRule)
     merit: MeritRule = field(default_factory=MeritRule)
     filter: FilterRule = field(default_factory=FilterRule)
@@ -227,6 +238,7 @@ class ExactLagrangian:
                 f"globalisation must be 'auto', 'exact-merit' or 'filter', got {self.globalisation!r}"
             )
         for name, known in (
+            ("inequalities", ("barrier", "active-set")),
             ("linear_solver", LINEAR_SOLVERS),
             ("hessian", HESSIANS),
             ("barrier_update", UPDATES),
@@ -240,12 +252,29 @@ class ExactLagrangian:
         ):
             raise TypeError(f"warm_start must be a result with y and z, got {type(self.warm_start).__name__}")
 
-    def init(self, evaluator: Evaluator) -> ExactState | UnusableStart:
+    def init(self, evaluator: Evaluator) -> ExactState | ActiveSetState | UnusableStart:
         """Scale, push the start inside, estimate the multipliers."""
         with np.errstate(all="ignore"):
             algebra = LinearAlgebra.choose(
                 evaluator.problem, self.linear_solver, self.hessian, self.preconditioner, self.rng
             )
+            state = self._begin_active_set(evaluator, algebra)
+            return self._begin_barrier(evaluator, algebra) if state is None else state
+
+    def _begin_active_set(self, evaluator: Evaluator, algebra: LinearAlgebra) -> ActiveSetState | None:
+        """At the start of the active-set method; None where that is not wanted or not possible."""
+        if self.inequalities != "active-set" or obstacle(algebra):
+            return None
+        y = _multipliers("y0", self.y0, "y", self.warm_start, evaluator.m)
+        z = _multipliers("z0", self.z0, "z", self.warm_start, evaluator.n)
+        return ActiveSetState.begin(
+            evaluator, algebra, self.scale, self.regularisation, self.active_set, (y, z), 0.1 * self.tol
+        )
+
+    def _begin_barrier(
+        self, evaluator: Evaluator, algebra: LinearAlgebra, remedy: str = ""
+    ) -> ExactState | UnusableStart:
+        with np.errstate(all="ignore"):
             form = algebra.form(evaluator, self.scale, 0.1 * self.tol)
             adaptive = self.barrier_update == "adaptive" or (
                 self.barrier_update == "auto" and not algebra.iterative
@@ -254,7 +283,7 @@ class ExactLagrangian:
             filter_first = _suits_filter(form) and not algebra.iterative
             main = self.iteration(form, algebra, self.searches(filter_first), update)
             if self._begin_warm(form, main) or self.begin(form, main):
-                return ExactState(form, main, negligible=0.1 * self.tol, filter_first=filter_first)
+                return ExactState(form, main, 0.1 * self.tol, filter_first, remedy=remedy)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
     def iteration(
@@ -294,9 +323,11 @@ class ExactLagrangian:
             return [merit if self.globalisation == "exact-merit" else filtering]
         return [filtering, merit] if filter_first else [merit, filtering]
 
-    def step(self, evaluator: Evaluator, state: ExactState) -> ExactState:
+    def step(self, evaluator: Evaluator, state: ExactState | ActiveSetState) -> ExactState | ActiveSetState:
         """One iteration, of the method itself or of its restoration phase."""
         with np.errstate(all="ignore"):
+            if isinstance(state, ActiveSetState):
+                return self._step_active_set(evaluator, state)
             if state.restoration is not None:
                 self._restore(state)
             else:
@@ -305,6 +336,14 @@ class ExactLagrangian:
                     recover(self, state, trouble)
             state.refresh()
         return state
+
+    def _step_active_set(self, evaluator: Evaluator, state: ActiveSetState) -> ExactState | ActiveSetState:
+        """One iteration of the active-set method; where it is stuck, the barrier's start."""
+        state.advance()
+        if state.stuck is None or state.optimality <= self.tol:
+            return state
+        barrier = self._begin_barrier(evaluator, state.algebra, remedy="barrier")
+        return barrier if isinstance(barrier, ExactState) else state
 
     def _restore(self, state: ExactState) -> None:
         phase = state.restoration
@@ -321,8 +360,10 @@ class ExactLagrangian:
         else:
             recover(self, state, Trouble.NOT_RESTORED)
 
-    def check(self, evaluator: Evaluator, state: ExactState) -> Status | None:
+    def check(self, evaluator: Evaluator, state: ExactState | ActiveSetState) -> Status | None:
         """Converged on the original problem, infeasible, unbounded, or out of ideas."""
+        if isinstance(state, ActiveSetState):
+            return state.check(self.tol)
         if state.restoration is not None:
             return None
         if state.optimality <= self.tol and (state.status is not None or self._has_closed_the_gap(state)):

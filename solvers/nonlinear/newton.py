@@ -124,11 +124,11 @@ class NewtonSystem:
         """The direction to a smaller residual, where that is to be had; a direct solver has none."""
         return None
 
-    def regularise(self, sigma: Vector, mu: float, least: float = 0.0) -> bool:
+    def regularise(self, sigma: Vector, mu: float, least: float = 0.0, least_c: float = 0.0) -> bool:
         """Raise delta_w from ``least``, and delta_c for a deficient Jacobian, until the inertia is right."""
         rule, form = self.rule, self.form
         dual = rule.dual * max(mu, 1e-11) ** rule.dual_exponent
-        self.delta_w, self.delta_c = least, dual if self._dependent else 0.0
+        self.delta_w, self.delta_c = least, max(least_c, dual if self._dependent else 0.0)
         while self.delta_w <= rule.largest:
             inertia = self._factor(sigma)
             if inertia == (form.nx, form.m, 0):
