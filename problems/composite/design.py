@@ -50,6 +50,10 @@ class Design:
         """X[:, columns]'v, v of shape (n,)."""
         return np.asarray(v[columns])
 
+    def squares_of(self, columns: Indices, weights: Array) -> tuple[Array, Array]:
+        """Weighted squares and sums of some columns."""
+        return weights[columns], weights[columns]
+
     def survey(self, v: Array, weights: Array | None) -> Survey:
         """X'v, and with weights of the rows (ones where None) the squares and sums of the columns, in one pass.
 
@@ -123,6 +127,17 @@ class DenseDesign(Design):
         adjoint = kernels.adjoint_of_columns if self.by_columns else kernels.adjoint_of_rows
         adjoint(self.X, columns, v, out)
         return out
+
+    def squares_of(self, columns: Indices, weights: Array) -> tuple[Array, Array]:
+        sums, squares = np.zeros(columns.size), np.zeros(columns.size)
+        most = max(1, _CHUNK // self.shape[0])
+        for start in range(0, columns.size, most):
+            stop = min(start + most, columns.size)
+            part = self.columns(columns[start:stop])
+            sums[start:stop] = weights @ part
+            np.multiply(part, part, out=part)
+            squares[start:stop] = weights @ part
+        return squares, sums
 
     def survey(self, v: Array, weights: Array | None) -> Survey:
         from . import design_kernels as kernels
@@ -214,6 +229,13 @@ class SparseDesign(Design):
         out = np.empty(columns.size)
         sparse_adjoint_of(*self.parts, columns, v, out)
         return out
+
+    def squares_of(self, columns: Indices, weights: Array) -> tuple[Array, Array]:
+        from .design_kernels import sparse_squares_of
+
+        squares, sums = np.empty(columns.size), np.empty(columns.size)
+        sparse_squares_of(*self.parts, columns, weights, squares, sums)
+        return squares, sums
 
     def survey(self, v: Array, weights: Array | None) -> Survey:
         from .design_kernels import sparse_survey

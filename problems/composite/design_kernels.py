@@ -196,6 +196,19 @@ def sparse_adjoint_of(indptr, indices, data, columns, v, out):
         out[c] = total
 
 
+@njit(_csc(_INDICES, _VECTOR, _OUT, _OUT), **_OPTIONS)
+def sparse_squares_of(indptr, indices, data, columns, weights, squares, sums):
+    """Weighted squares and sums of some columns."""
+    for c in range(columns.size):
+        square, total = 0.0, 0.0
+        for k in range(indptr[columns[c]], indptr[columns[c] + 1]):
+            x = np.float64(data[k])
+            weight = weights[indices[k]]
+            square += weight * x * x
+            total += weight * x
+        squares[c], sums[c] = square, total
+
+
 @njit(_csc(types.int64, _VECTOR, _VECTOR, _OUT, _OUT, _OUT, returns=types.boolean), **_OPTIONS)
 def sparse_survey(indptr, indices, data, n, v, weights, products, squares, sums):
     """In one pass X'v, weighted squares and sums of the columns; False where an index is out of range."""

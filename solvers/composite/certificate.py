@@ -22,7 +22,7 @@ from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, MismatchError
 
 _MOST_FREE = 500
-"""Columns without any penalty from which a dual point is freed by a QR; more would cost more than they tell."""
+"""Columns without any penalty to which a dual point is made orthogonal by a QR; with more there is no gap."""
 
 
 class CompositeCertificate:
@@ -71,13 +71,15 @@ class CompositeCertificate:
             best = problem.best_intercept(eta - b, b)
             eta = eta - b + best
             fit, g = problem.datafit.value(eta), problem.datafit.gradient(eta)
+        centred = g - g.mean(axis=0) if problem.intercept else g
+        self.gradient = problem.design.adjoint(centred)
         free = _free_columns(problem)
-        u = _orthogonal_to(problem, free, g) if free.size else g
-        if problem.intercept:
-            u = u - u.mean(axis=0)
-        self.gradient = c = problem.design.adjoint(u)
+        if free.size > _MOST_FREE:
+            return np.nan  # a dual point would have to be orthogonal to all of these columns
+        u, c = centred, self.gradient
         if free.size:
-            c = c.copy()
+            u = _orthogonal_to(problem, free, centred)
+            c = problem.design.adjoint(u)
             c[free] = 0.0
         t = penalty.dual_scale(-c)
         if problem.datafit.provides("conjugate"):
@@ -182,8 +184,6 @@ def _free_columns(problem: CompositeProblem) -> NDArray[np.int64]:
 
 def _orthogonal_to(problem: CompositeProblem, free: NDArray[np.int64], g: Array) -> Array:
     """What of g is orthogonal to the free columns (and to the intercept's)."""
-    if free.size > _MOST_FREE:
-        return g
     columns = problem.design.columns(free)
     if problem.intercept:
         columns = np.column_stack([columns, np.ones(problem.n)])

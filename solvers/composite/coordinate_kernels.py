@@ -99,34 +99,39 @@ def gram_sweeps(G, active, r, w, l1, l2, lower, upper, kind, gamma, sweeps, tol)
 
 @njit(**_OPTIONS)
 def dense_sweeps(
-    X, columns, h, sums, total, L, v, shift, w, l1, l2, lower, upper, kind, gamma, linear, sweeps, tol
+    X, active, columns, h, sums, total, L, u, shift, w, l1, l2, lower, upper, kind, gamma, force, sweeps, tol
 ):
-    """The same with X by columns and the residual v: r_j = x_j'(h v) + shift (h'x_j) - linear_j.
+    """The same with X by columns, column columns[k] of coordinate k, and u = -gradient of the samples' quadratics (h v for a residual v).
 
-    With an intercept total = sum h, and `shift` is what its best value adds to v; else total is 0. Returns
-    the largest step times curvature, and shift.
+    The force on coordinate k is x_k'u + shift sums_k - force_k, sums = X'h. With an intercept total = sum h,
+    and shift is what its best value has fallen by; else total is 0. No h: ones. Returns the largest step
+    times curvature of the last sweep, and shift.
     """
-    n = v.size
+    n = u.size
     worst = 0.0
     for _ in range(sweeps):
         worst = 0.0
-        for k in range(columns.size):
+        for a in range(active.size):
+            k = active[a]
             if L[k] <= 0.0:
                 continue
             j = columns[k]
-            force = shift * sums[k] - linear[k]
             product = 0.0
             for i in range(n):
-                product += X[i, j] * h[i] * v[i]
+                product += X[i, j] * u[i]
             old = w[k]
-            u = force + product + L[k] * old
-            new = _minimiser(kind, gamma, u, L[k], l1[k], l2[k], lower[k], upper[k])
+            pull = product + shift * sums[k] - force[k] + L[k] * old
+            new = _minimiser(kind, gamma, pull, L[k], l1[k], l2[k], lower[k], upper[k])
             d = new - old
             if d != 0.0:
                 w[k] = new
                 worst = max(worst, abs(d) * (L[k] + l2[k]))
-                for i in range(n):
-                    v[i] -= d * X[i, j]
+                if h.size:
+                    for i in range(n):
+                        u[i] -= d * X[i, j] * h[i]
+                else:
+                    for i in range(n):
+                        u[i] -= d * X[i, j]
                 if total > 0.0:
                     shift += d * sums[k] / total
         if worst <= tol:
@@ -139,12 +144,13 @@ def sparse_sweeps(
     indptr,
     indices,
     data,
+    active,
     columns,
     h,
     sums,
     total,
     L,
-    v,
+    u,
     shift,
     w,
     l1,
@@ -153,7 +159,7 @@ def sparse_sweeps(
     upper,
     kind,
     gamma,
-    linear,
+    force,
     sweeps,
     tol,
 ):
@@ -161,41 +167,29 @@ def sparse_sweeps(
     worst = 0.0
     for _ in range(sweeps):
         worst = 0.0
-        for k in range(columns.size):
+        for a in range(active.size):
+            k = active[a]
             if L[k] <= 0.0:
                 continue
             first, last = indptr[columns[k]], indptr[columns[k] + 1]
             product = 0.0
             for s in range(first, last):
-                i = indices[s]
-                product += data[s] * h[i] * v[i]
+                product += data[s] * u[indices[s]]
             old = w[k]
-            u = product + shift * sums[k] - linear[k] + L[k] * old
-            new = _minimiser(kind, gamma, u, L[k], l1[k], l2[k], lower[k], upper[k])
+            pull = product + shift * sums[k] - force[k] + L[k] * old
+            new = _minimiser(kind, gamma, pull, L[k], l1[k], l2[k], lower[k], upper[k])
             d = new - old
             if d != 0.0:
                 w[k] = new
                 worst = max(worst, abs(d) * (L[k] + l2[k]))
-                for s in range(first, last):
-                    v[indices[s]] -= d * data[s]
+                if h.size:
+                    for s in range(first, last):
+                        u[indices[s]] -= d * data[s] * h[indices[s]]
+                else:
+                    for s in range(first, last):
+                        u[indices[s]] -= d * data[s]
                 if total > 0.0:
                     shift += d * sums[k] / total
         if worst <= tol:
             break
     return worst, shift
-
-
-@njit(**_OPTIONS)
-def select_largest(scores, count, floor):
-    """Indices of the `count` largest scores above floor: a threshold by sampling would not be exact."""
-    found = np.empty(scores.size, dtype=np.int64)
-    k = 0
-    for j in range(scores.size):
-        if scores[j] > floor:
-            found[k] = j
-            k += 1
-    found = found[:k]
-    if k <= count:
-        return found
-    order = np.argsort(-scores[found])
-    return found[order[:count]]

@@ -29,9 +29,7 @@ def small_lattice(rng: np.random.Generator, side: int = 50, labelled: int = 100)
 
 
 @register("lattice")
-def large_lattice(
-    rng: np.random.Generator, side: int = 1000, share: float = 0.04
-) -> CompositeProblem:
+def large_lattice(rng: np.random.Generator, side: int = 1000, share: float = 0.04) -> CompositeProblem:
     """The same with 1000 x 1000 points and the same share of labels."""
     return small_lattice(rng, side, round(share * side * side))
 

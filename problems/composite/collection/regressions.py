@@ -59,9 +59,7 @@ def logistic(rng: np.random.Generator, m: int = 1000, n: int = 10_000) -> Compos
 
 
 @register("C", source=_SOURCE)
-def softmax(
-    rng: np.random.Generator, m: int = 1000, n: int = 1000, classes: int = 50
-) -> CompositeProblem:
+def softmax(rng: np.random.Generator, m: int = 1000, n: int = 1000, classes: int = 50) -> CompositeProblem:
     """Softmax regression of 50 classes on a design like that of A, labels the largest of X W + N(0, 1)."""
     X = _design(rng, m, n)
     scores = X @ rng.standard_normal((n, classes)) + rng.standard_normal((m, classes))

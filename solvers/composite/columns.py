@@ -1,0 +1,134 @@
+"""The quadratic of a working set on the columns of X themselves: for sets whose Gram matrix would cost more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...problems.composite.design import DenseDesign, Design, SparseDesign
+from ...problems.composite.protocol import Array, Indices
+from .terms import Terms
+
+_MAX_CG = 100
+_CG_TOLERANCE = 1e-2
+_NONE = np.empty(0)
+
+
+class ColumnQuadratic:
+    """sum_i h_i (x_i's + b)^2 / 2 - u'X s + Omega(w + s), b the best intercept; see `Quadratic`.
+
+    Parameters
+    ----------
+    design : Design
+        X, sparse or dense.
+    columns : ndarray of int, shape (m,)
+        The working set.
+    h : ndarray, shape (n,), or None
+        Curvatures of the samples, ones where None.
+    u : ndarray, shape (n,)
+        Negative gradient of the samples at w; changed in place as w moves.
+    w : ndarray, shape (m,)
+        Point, changed in place.
+    terms : Terms
+        Penalties of the columns.
+    total : float
+        Sum of h with an intercept, 0 without.
+    """
+
+    inner_sweeps = 10
+
+    def __init__(
+        self,
+        design: Design,
+        columns: Indices,
+        h: Array | None,
+        u: Array,
+        w: Array,
+        terms: Terms,
+        total: float,
+    ) -> None:
+        self.design, self.columns, self.u, self.w, self.terms = design, columns, u, w, terms
+        self.h = _NONE if h is None else h
+        self.total, self.shift = total, 0.0
+        self.sums, self.L = self._sums_and_squares()
+
+    def _sums_and_squares(self) -> tuple[Array, Array]:
+        h = np.ones(self.u.size) if self.h.size == 0 else self.h
+        squares, sums = self.design.squares_of(self.columns, h)
+        if self.total > 0.0:
+            # A constant column has nothing left but rounding.
+            left = squares - sums**2 / self.total
+            squares = np.where(left > 1e-12 * squares, left, 0.0)
+        return sums, squares
+
+    def sweeps(self, active: Indices, count: int, goal: float) -> float:
+        """On the columns: each visit costs the column once, a move twice."""
+        from .coordinate_kernels import dense_sweeps, sparse_sweeps
+
+        t, design = self.terms, self.design
+        rest = (
+            *(self.h, self.sums, self.total, self.L, self.u, self.shift, self.w),
+            *(t.l1, t.l2, t.lower, t.upper, t.kind, t.gamma, t.linear, count, goal),
+        )
+        if isinstance(design, SparseDesign):
+            worst, self.shift = sparse_sweeps(*design.parts, active, self.columns, *rest)
+        else:
+            X, columns = self._by_columns()
+            worst, self.shift = dense_sweeps(X, active, columns, *rest)
+        return float(worst)
+
+    def _by_columns(self) -> tuple[Any, Indices]:
+        """X as it is where it stands by columns, else the working set gathered, once."""
+        if isinstance(self.design, DenseDesign) and self.design.by_columns:
+            return self.design.X, self.columns
+        if not hasattr(self, "_gathered"):
+            self._gathered = self.design.columns(self.columns), np.arange(self.columns.size)
+        return self._gathered
+
+    def force(self) -> Array:
+        """X'u, less the linear parts."""
+        return self.design.adjoint_of(self.columns, self.u) + self.shift * self.sums - self.terms.linear
+
+    def newton_direction(self, F: Indices, force: Array, curvatures: Array) -> Array | None:
+        """By conjugate gradients with the diagonal; where curvature is negative, what there is so far."""
+        scale = 1.0 / np.maximum(self.L[F] + curvatures, 1e-300)
+        d, residual = np.zeros(F.size), force.copy()
+        z = scale * residual
+        direction, rz = z, float(residual @ z)
+        end = _CG_TOLERANCE**2 * rz
+        for _ in range(_MAX_CG):
+            if rz <= end:
+                break
+            Hp = self.product(F, direction) + curvatures * direction
+            pHp = float(direction @ Hp)
+            if pHp <= 0.0:
+                break
+            alpha = rz / pHp
+            d += alpha * direction
+            residual -= alpha * Hp
+            z = scale * residual
+            rz, before = float(residual @ z), rz
+            direction = z + (rz / before) * direction
+        return d if d.any() else None
+
+    def product(self, F: Indices, step: Array) -> Array:
+        """Two passes over the columns F."""
+        columns = self.columns[F]
+        moved = np.zeros(self.u.size)
+        self.design.add_columns(columns, step, moved)
+        if self.h.size:
+            moved *= self.h
+        self._moved = moved
+        back = self.design.adjoint_of(columns, moved)
+        if self.total > 0.0:
+            sums = self.sums[F]
+            back -= sums * (float(sums @ step) / self.total)
+        return back
+
+    def move(self, F: Indices, step: Array) -> None:
+        """By the last product."""
+        self.w[F] += step
+        self.u -= self._moved
+        if self.total > 0.0:
+            self.shift += float(self.sums[F] @ step) / self.total
