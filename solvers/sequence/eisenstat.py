@@ -6,20 +6,60 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from .matrices import as_square_csr, positive, unsigned
+from .matrices import as_square_csr, positive, same_pattern, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
 from .run import Run, norm
-from .sor import diagonal_failure
-
-Triangle = tuple[NDArray[Any], NDArray[Any], Vector]
 
 RESTARTS = 8
 """Most times that the iteration goes on from a true residual; each must halve it."""
 
 EXHAUSTED = 1e-15
 """Fall of the preconditioned residual after which the recurrence has no digits left."""
+
+
+class _ScaledSplit:
+    """D^(-1/2) A D^(-1/2) = L + I + L', for matrices of one pattern.
+
+    Attributes
+    ----------
+    diagonal, scale, sub : ndarray, shape (n,)
+        D, the entries of D^(-1/2), and the first subdiagonal of L.
+    lower, upper : tuple of ndarray
+        The rest of L and L' by rows: indptr, indices, data.
+    """
+
+    def __init__(self, A: Any) -> None:
+        from .splitting_kernels import triangle_patterns
+
+        self._pattern = A
+        self._diagonal_at, lower, upper = triangle_patterns(A.indptr, A.indices, unsigned(A.nnz))
+        self.diagonal, self.scale, self.sub = (np.empty(A.shape[0]) for _ in range(3))
+        self.lower = (*lower, np.empty(lower[1].size))
+        self.upper = (*upper, np.empty(upper[1].size))
+
+    def fits(self, A: Any) -> bool:
+        """Whether A has the very arrays of the pattern."""
+        return isinstance(A, csr_array) and A.dtype == np.float64 and same_pattern(A, self._pattern)
+
+    def load(self, A: Any) -> LinearStatus | None:
+        """Put A's values into place; what is wrong with them."""
+        from .splitting_kernels import load_scaled
+
+        code = load_scaled(
+            A.indptr,
+            A.indices,
+            A.data,
+            self._diagonal_at,
+            self.diagonal,
+            self.scale,
+            self.sub,
+            self.lower[2],
+            self.upper[2],
+        )
+        failures = (None, LinearStatus.NONFINITE, LinearStatus.ZERO_DIAGONAL, LinearStatus.INDEFINITE)
+        return failures[code]
 
 
 class EisenstatCG:
@@ -56,33 +96,20 @@ class EisenstatCG:
         self.omega = positive("omega", omega, 2.0)
         self._A: Any = None
         self._failure: LinearStatus | None = None
-        self._scale: Vector = np.empty(0)
-        self._weight: Vector = np.empty(0)
-        self._sub: Vector = np.empty(0)
-        self._lower: Triangle | None = None
-        self._upper: Triangle | None = None
+        self._split: _ScaledSplit | None = None
 
     def setup(self, A: Any) -> Setup:
         """Scale and split A; see `LinearSolver.setup`."""
-        from .splitting_kernels import split_scaled
-
         started = time.perf_counter()
-        self._A = as_square_csr(A)
-        diagonal = self._A.diagonal()
-        self._failure = diagonal_failure(self._A)
-        if self._failure is None and diagonal.min() < 0.0:
-            self._failure = LinearStatus.INDEFINITE
-        if self._failure is None:
-            self._weight = diagonal
-            self._scale = 1.0 / np.sqrt(diagonal)
-            parts = split_scaled(
-                self._A.indptr, self._A.indices, self._A.data, self._scale, unsigned(self._A.nnz)
-            )
-            self._sub, self._lower, self._upper = parts[0], parts[1:4], parts[4:]
+        if self._split is None or not self._split.fits(A):
+            A = as_square_csr(A)
+            self._split = _ScaledSplit(A)
+        self._A = A
+        self._failure = self._split.load(A)
         return Setup(self._failure, 2.0, time.perf_counter() - started)
 
     def update(self, A: Any) -> Setup:
-        """The same as `setup`: there is nothing to keep."""
+        """The same as `setup`, which keeps what belongs to the pattern where matrices share its arrays."""
         return self.setup(A)
 
     def solve(
@@ -141,11 +168,12 @@ class EisenstatCG:
         """CG on A y = r from y = 0, until the recurrence says that r is small enough; y, and why it ended."""
         from .eisenstat_kernels import FINISHED, INDEFINITE, NONFINITE, solve_lower, ssor_cg_iterations
 
-        assert self._lower is not None
+        split = self._split
+        assert split is not None
         n = r.size
-        y, r = np.zeros(n), self._scale * r
+        y, r = np.zeros(n), split.scale * r
         z, p, t, q, At = (np.zeros(n) for _ in range(5))
-        solve_lower(omega, self._sub, *self._lower, r, z)
+        solve_lower(omega, split.sub, *split.lower, r, z)
         run.work += 0.5
         scalars = np.array([z @ z, 0.0, EXHAUSTED**2 * (z @ z)])
         codes = {
@@ -158,10 +186,10 @@ class EisenstatCG:
             norms = np.empty(run.batch())
             made, code = ssor_cg_iterations(
                 omega,
-                self._weight,
-                self._sub,
-                self._lower,
-                self._upper,
+                split.diagonal,
+                split.sub,
+                split.lower,
+                split.upper,
                 (y, r, z, p, t, q, At),
                 scalars,
                 run.target**2,
@@ -173,7 +201,7 @@ class EisenstatCG:
             if status is not None:
                 break
         assert status is not None
-        return self._scale * y, status
+        return split.scale * y, status
 
 
 def ssor_cg(

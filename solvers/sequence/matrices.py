@@ -41,6 +41,14 @@ def as_square_csr(A: Any) -> csr_array:
     return matrix
 
 
+def same_pattern(A: csr_array, other: csr_array | None) -> bool:
+    """Whether two CSR matrices share the arrays of their pattern, not only what is in them."""
+    if other is None or A.shape != other.shape:
+        return False
+    pairs = (A.indptr, other.indptr), (A.indices, other.indices)
+    return all(one is two or one.__array_interface__ == two.__array_interface__ for one, two in pairs)
+
+
 def positive(name: str, value: Any, upper: float = np.inf) -> float:
     """`value` as a float in (0, upper); ValueError or TypeError that names it otherwise."""
     number = as_number(name, value)

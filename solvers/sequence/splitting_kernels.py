@@ -69,39 +69,71 @@ def split_off_diagonal(indptr, indices, data, like):
 
 
 @njit(**_OPTIONS)
-def split_scaled(indptr, indices, data, scale, like):
-    """Strict triangles of S A S, S = diag(scale), for symmetric A.
+def triangle_patterns(indptr, indices, like):
+    """Where the entries of a CSR pattern go when its strict triangles are split.
 
-    Returns sub (first subdiagonal), then indptr, indices and data of the rest below, and of the rest above.
+    Returns diagonal_at (place of a(i, i), -1 where it is not stored), and indptr and indices of the entries below
+    the first subdiagonal, and of those above the first superdiagonal.
     """
-    n = indptr.size - 1
-    sub = np.zeros(n)
+    n, nnz = indptr.size - 1, indices.size
+    diagonal_at = np.full(n, -1, indptr.dtype)
     lower_indptr, upper_indptr = np.zeros(n + 1, like.dtype), np.zeros(n + 1, like.dtype)
-    lower_indices, upper_indices = np.empty(data.size, like.dtype), np.empty(data.size, like.dtype)
-    lower_data, upper_data = np.empty(data.size), np.empty(data.size)
+    lower_indices, upper_indices = np.empty(nnz, like.dtype), np.empty(nnz, like.dtype)
     below, above = 0, 0
     for i in range(n):
-        own = scale[i]
         for p in range(indptr[i], indptr[i + 1]):
             j = indices[p]
-            if j == i - 1:
-                sub[i] = data[p] * own * scale[j]
-            elif j < i:
+            if j < i - 1:
                 lower_indices[below] = j
-                lower_data[below] = data[p] * own * scale[j]
                 below += 1
+            elif j == i:
+                diagonal_at[i] = p
             elif j > i + 1:
                 upper_indices[above] = j
-                upper_data[above] = data[p] * own * scale[j]
                 above += 1
         lower_indptr[i + 1] = below
         upper_indptr[i + 1] = above
     return (
-        sub,
-        lower_indptr,
-        lower_indices[:below],
-        lower_data[:below],
-        upper_indptr,
-        upper_indices[:above],
-        upper_data[:above],
+        diagonal_at,
+        (lower_indptr, lower_indices[:below].copy()),
+        (upper_indptr, upper_indices[:above].copy()),
     )
+
+
+@njit(**_OPTIONS)
+def load_scaled(indptr, indices, data, diagonal_at, diagonal, scale, sub, lower, upper):
+    """Entries of S A S for symmetric A, S = diag(scale) = D^(-1/2): first subdiagonal, and the rest.
+
+    Fills diagonal, scale, sub, lower and upper. Returns 0, or 1 for an entry that is not finite, 2 for a zero
+    on the diagonal and 3 for a negative one.
+    """
+    n = indptr.size - 1
+    smallest, sum_of_zeros = np.inf, 0.0
+    for i in range(n):
+        diagonal[i] = data[diagonal_at[i]] if diagonal_at[i] >= 0 else 0.0
+        scale[i] = 1.0 / np.sqrt(diagonal[i])
+        smallest = min(smallest, diagonal[i])
+    below, above = 0, 0
+    for i in range(n):
+        own = scale[i]
+        p, stop = indptr[i], indptr[i + 1]
+        while p < stop and indices[p] < i - 1:
+            lower[below] = data[p] * own * scale[indices[p]]
+            sum_of_zeros += 0.0 * data[p]
+            below += 1
+            p += 1
+        sub[i] = 0.0
+        while p < stop and indices[p] <= i + 1:
+            if indices[p] == i - 1:
+                sub[i] = data[p] * own * scale[i - 1]
+            sum_of_zeros += 0.0 * data[p]
+            p += 1
+        while p < stop:
+            upper[above] = data[p] * own * scale[indices[p]]
+            sum_of_zeros += 0.0 * data[p]
+            above += 1
+            p += 1
+    if sum_of_zeros != 0.0:  # NaN
+        return 1
+    # The reciprocals of subnormal numbers overflow.
+    return 3 if smallest < 0.0 else (2 if smallest < 2.3e-308 else 0)
