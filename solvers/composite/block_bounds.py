@@ -143,7 +143,9 @@ class BlockBounds:
         if X is None:
             sums = weights.copy()
         else:
-            sums = np.concatenate([_absolute_sums(X, weights, j, min(j + _CHUNK, p)) for j in range(0, p, _CHUNK)])
+            sums = np.concatenate(
+                [_absolute_sums(X, weights, j, min(j + _CHUNK, p)) for j in range(0, p, _CHUNK)]
+            )
         if len(self.problem.shape) == 1:
             return sums
         k = self.problem.shape[1]

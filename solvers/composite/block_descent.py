@@ -109,7 +109,9 @@ class BlockDescent:
         partition, selection, update = self._parts
         problem = run.problem
         point = point_of(problem, w, b)
-        setting = Setting(problem, point, partition.blocks(problem, self.block_size), self.block_size, run.rng)
+        setting = Setting(
+            problem, point, partition.blocks(problem, self.block_size), self.block_size, run.rng
+        )
         local = point.local or not selection.greedy
         return _State(
             w,

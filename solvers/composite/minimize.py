@@ -19,6 +19,7 @@ _METHODS = {
     "auto": ".auto:Auto",
     "proximal-gradient": ".proximal_gradient:ProximalGradient",
     "bcd": ".block_descent:BlockDescent",
+    "forest-cg": ".trees_acceleration:ForestConjugateGradient",
 }
 
 
@@ -57,7 +58,8 @@ def minimize_composite(
     w0, b0 : array_like, optional
         Start; by default w = 0 and the intercept that fits best there.
     method : str or Method
-        ``"auto"``, ``"bcd"`` (the paper's parts, to be combined by `options`) or ``"proximal-gradient"``.
+        ``"auto"``, ``"bcd"`` (the paper's parts, to be combined by `options`), ``"forest-cg"`` (sparse
+        quadratic forms on graphs) or ``"proximal-gradient"``.
     tol : float
         The duality gap sought, relative to the objective at w = 0; where there is no gap, the distance from
         stationarity, relative to the largest slope at w = 0.

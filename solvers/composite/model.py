@@ -54,9 +54,7 @@ def minimize_model(H: Array, g: Array, x: Array, penalty: Penalty) -> Array:
     return u
 
 
-def _solve_on_face(
-    H: Array, r: Array, u: Array, l1: Array, l2: Array, lower: Array, upper: Array
-) -> bool:
+def _solve_on_face(H: Array, r: Array, u: Array, l1: Array, l2: Array, lower: Array, upper: Array) -> bool:
     """Newton's step for the coordinates off the kinks, cut at the first kink; whether it went all the way."""
     free = np.flatnonzero(((u != 0) | (l1 == 0)) & (u > lower) & (u < upper))
     if free.size == 0:

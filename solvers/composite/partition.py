@@ -198,7 +198,9 @@ class Given(Partition):
         arrays = [np.atleast_1d(np.asarray(block)) for block in self.given]
         for k, block in enumerate(arrays):
             if block.ndim != 1 or block.dtype.kind not in "iu" or block.size == 0:
-                raise ValueError(f"partition[{k}] must be a non-empty array of indices, got {self.given[k]!r}")
+                raise ValueError(
+                    f"partition[{k}] must be a non-empty array of indices, got {self.given[k]!r}"
+                )
         if not arrays:
             raise ValueError("partition must have at least one block")
         found = Blocks.of(arrays)

@@ -38,7 +38,14 @@ def _root(parent, i):
 
 @njit(
     types.boolean(
-        _INTS, _INTS, types.int64, types.int64[::1], types.int64, types.int64[::1], types.int64[::1], types.int64
+        _INTS,
+        _INTS,
+        types.int64,
+        types.int64[::1],
+        types.int64,
+        types.int64[::1],
+        types.int64[::1],
+        types.int64,
     ),
     **_OPTIONS,
 )

@@ -99,7 +99,9 @@ class Random(Selection):
         rng = setting.rng
         while True:
             if setting.blocks is None:
-                yield Block(rng.choice(setting.n, setting.size, replace=False, shuffle=False).astype(np.int64))
+                yield Block(
+                    rng.choice(setting.n, setting.size, replace=False, shuffle=False).astype(np.int64)
+                )
             else:
                 yield setting.block(rng.integers(len(setting.blocks)))
 
@@ -440,7 +442,5 @@ def _tournament(setting: Setting, D: Array | float) -> Iterator[Block]:
             change(tree, touched, point.gradient()[touched] ** 2 * inverse[touched])
         else:
             dirty = np.unique(blocks.owner[touched])
-            scores = np.array(
-                [point.slopes(setting.block(k)) ** 2 @ inverse[blocks[int(k)]] for k in dirty]
-            )
+            scores = np.array([point.slopes(setting.block(k)) ** 2 @ inverse[blocks[int(k)]] for k in dirty])
             change(tree, dirty, scores)

@@ -333,12 +333,12 @@ class MessagePassing(Update):
 
     def check(self, problem: CompositeProblem) -> None:
         sparse_graph(problem, "update 'trees'")
-        _smooth_penalty(problem)
+        smooth_penalty(problem, "update 'trees'")
 
     def begin(self, setting: Setting) -> Apply:
         point = setting.point
         assert isinstance(point, QuadraticPoint)
-        linear, l2 = _smooth_penalty(setting.problem)
+        linear, l2 = smooth_penalty(setting.problem, "update 'trees'")
         known: dict[int, tuple[ForestFactor, Block]] = {}
 
         def factor(block: Block) -> tuple[ForestFactor, Block]:
@@ -359,15 +359,21 @@ class MessagePassing(Update):
         return apply
 
 
-def _smooth_penalty(problem: CompositeProblem) -> tuple[Array, Array]:
-    """Linear part and l2 of a penalty that has nothing else."""
+def smooth_penalty(problem: CompositeProblem, who: str) -> tuple[Array, Array]:
+    """Linear part and l2 of a penalty that has nothing else.
+
+    Raises
+    ------
+    MismatchError
+        Where there is an L1 term or a bound; `who` cannot have it.
+    """
     penalty = problem.penalty
     if isinstance(penalty, PiecewiseQuadratic):
         l1, l2, linear, lower, upper = penalty.arrays(problem.p)
         if not l1.any() and np.isneginf(lower).all() and np.isposinf(upper).all():
             return linear, l2
     raise MismatchError(
-        f"update 'trees' needs a penalty without kinks and bounds, not {type(penalty).__name__}"
+        f"{who} needs a penalty without kinks and bounds, not {type(penalty).__name__}"
     )
 
 

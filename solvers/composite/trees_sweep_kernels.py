@@ -1,0 +1,160 @@
+"""Conjugate gradients on symmetric sweeps over forest blocks; one pass over the couplings an iteration.
+
+The unknowns stand block after block, each block in the order of `trees_kernels.walk`. A = L + D + L' with D the
+blocks' own parts, L what couples a block to earlier ones (`low`), L' to later ones (`up`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+
+_INTS = types.Array(types.int64, 1, "C", readonly=True)
+_SHORT = types.Array(types.int32, 1, "C", readonly=True)
+_FLOATS = types.Array(types.float64, 1, "C", readonly=True)
+_VECTOR = types.float64[::1]
+_OPTIONS = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
+}
+_COUPLINGS = (_INTS, _SHORT, _FLOATS)
+_FOREST = (_SHORT, _FLOATS, _FLOATS)
+
+
+@njit(types.UniTuple(types.int64, 2)(_INTS, _INTS, _INTS, _SHORT, _INTS, types.int64[::1], types.int64[::1]), **_OPTIONS)
+def count_couplings(indptr, indices, order, place, starts, low, up):
+    """Row pointers of L and L' in the new order; their numbers of entries."""
+    low[0] = up[0] = 0
+    for b in range(starts.size - 1):
+        first, last = starts[b], starts[b + 1]
+        for k in range(first, last):
+            below = above = 0
+            for e in range(indptr[order[k]], indptr[order[k] + 1]):
+                j = place[indices[e]]
+                below += j < first
+                above += j >= last
+            low[k + 1], up[k + 1] = low[k] + below, up[k] + above
+    return low[order.size], up[order.size]
+
+
+@njit(
+    types.void(
+        _INTS, _INTS, _FLOATS, _INTS, _SHORT, _INTS, types.int32[::1], _VECTOR, types.int32[::1], _VECTOR
+    ),
+    **_OPTIONS,
+)
+def fill_couplings(indptr, indices, data, order, place, starts, low_indices, low_data, up_indices, up_data):
+    """Columns and entries of L and L' in the new order."""
+    l = u = 0
+    for b in range(starts.size - 1):
+        first, last = starts[b], starts[b + 1]
+        for k in range(first, last):
+            for e in range(indptr[order[k]], indptr[order[k] + 1]):
+                j = place[indices[e]]
+                if j < first:
+                    low_indices[l], low_data[l] = j, data[e]
+                    l += 1
+                elif j >= last:
+                    up_indices[u], up_data[u] = j, data[e]
+                    u += 1
+
+
+@njit(types.void(_INTS, *_COUPLINGS, *_FOREST, _FLOATS, _VECTOR, _VECTOR), **_OPTIONS)
+def start(starts, low, low_indices, low_data, parent, inverse, factors, rhs, r, z):
+    """Z = (D + L)^-1 rhs and r = D z."""
+    z[:] = 0.0
+    for b in range(starts.size - 1):
+        for k in range(starts[b + 1] - 1, starts[b] - 1, -1):
+            total = rhs[k]
+            for e in range(low[k], low[k + 1]):
+                total -= low_data[e] * z[low_indices[e]]
+            r[k] = total
+            z[k] += total
+            if parent[k] >= 0:
+                z[parent[k]] -= factors[k] * z[k]
+        for k in range(starts[b], starts[b + 1]):
+            z[k] *= inverse[k]
+            if parent[k] >= 0:
+                z[k] -= factors[k] * z[parent[k]]
+
+
+@njit(
+    types.void(_INTS, *_COUPLINGS, *_FOREST, _FLOATS, _VECTOR, _VECTOR, _VECTOR),
+    **_OPTIONS,
+)
+def sweep_back(starts, up, up_indices, up_data, parent, inverse, factors, p, t, s, y):
+    """T = (D + L')^-1 D p, s = L't; y is D^-1 s in the first block."""
+    blocks = starts.size - 1
+    for k in range(starts[blocks - 1], starts[blocks]):
+        t[k], s[k] = p[k], 0.0
+    for b in range(blocks - 2, -1, -1):
+        y[starts[b] : starts[b + 1]] = 0.0
+        for k in range(starts[b + 1] - 1, starts[b] - 1, -1):
+            total = 0.0
+            for e in range(up[k], up[k + 1]):
+                total += up_data[e] * t[up_indices[e]]
+            s[k] = total
+            y[k] += total
+            if parent[k] >= 0:
+                y[parent[k]] -= factors[k] * y[k]
+        for k in range(starts[b], starts[b + 1]):
+            y[k] *= inverse[k]
+            if parent[k] >= 0:
+                y[k] -= factors[k] * y[parent[k]]
+            t[k] = p[k] - y[k]
+
+
+@njit(types.void(_INTS, *_COUPLINGS, *_FOREST, _FLOATS, _VECTOR, _VECTOR), **_OPTIONS)
+def sweep_forth(starts, low, low_indices, low_data, parent, inverse, factors, s, u, q):
+    """U = (D + L)^-1 s and q = L u; in the first block u is D^-1 s on entry."""
+    blocks = starts.size - 1
+    if blocks == 1:
+        u[:] = 0.0
+    q[starts[0] : starts[1]] = 0.0
+    for b in range(1, blocks):
+        u[starts[b] : starts[b + 1]] = 0.0
+        for k in range(starts[b + 1] - 1, starts[b] - 1, -1):
+            total = 0.0
+            for e in range(low[k], low[k + 1]):
+                total += low_data[e] * u[low_indices[e]]
+            q[k] = total
+            u[k] += s[k] - total
+            if parent[k] >= 0:
+                u[parent[k]] -= factors[k] * u[k]
+        for k in range(starts[b], starts[b + 1]):
+            u[k] *= inverse[k]
+            if parent[k] >= 0:
+                u[k] -= factors[k] * u[parent[k]]
+
+
+@njit(types.float64(_FLOATS, _FLOATS, _FLOATS), **_OPTIONS)
+def curvature(v, t, u):
+    """V'(t + u)."""
+    total = 0.0
+    for k in range(v.size):
+        total += v[k] * (t[k] + u[k])
+    return total
+
+
+@njit(
+    types.float64(types.float64, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _VECTOR, _VECTOR, _VECTOR), **_OPTIONS
+)
+def advance(alpha, v, t, u, q, x, r, z):
+    """X += alpha t, r -= alpha (v - q), z -= alpha (t + u); the new r'z."""
+    total = 0.0
+    for k in range(v.size):
+        x[k] += alpha * t[k]
+        r[k] -= alpha * (v[k] - q[k])
+        z[k] -= alpha * (t[k] + u[k])
+        total += r[k] * z[k]
+    return total
+
+
+@njit(types.void(types.float64, _FLOATS, _FLOATS, _VECTOR, _VECTOR), **_OPTIONS)
+def turn(beta, r, z, v, p):
+    """V = r + beta v and p = z + beta p."""
+    for k in range(v.size):
+        v[k] = r[k] + beta * v[k]
+        p[k] = z[k] + beta * p[k]
