@@ -45,7 +45,12 @@ def best_known(folder: Path | None) -> dict[str, float]:
     if file is None or not file.is_file():
         return {}
     entries = json.loads(file.read_text(encoding="utf-8"))
-    return {f"sif:{name}": entry["soltn"] for name, entry in entries.items() if entry["soltn"] is not None}
+    # A list holds values of several sizes, without saying which.
+    return {
+        f"sif:{name}": float(entry["soltn"])
+        for name, entry in entries.items()
+        if isinstance(entry["soltn"], int | float)
+    }
 
 
 def native() -> list[Spec]:

@@ -130,7 +130,9 @@ def test_sets_of_sif_files_go_by_size_and_know_the_best_values(tmp_path):
         (tmp_path / f"{name}.SIF").write_text(text.format(name))
     sizes = '{"name": "LITTLE", "n": 1, "m": 0}\n{"name": "GREAT", "n": 2000, "m": 1}\n'
     (tmp_path / "reference.jsonl").write_text(sizes)
-    (tmp_path / "solutions.json").write_text('{"LITTLE": {"soltn": 1.0}, "GREAT": {"soltn": null}}')
+    (tmp_path / "solutions.json").write_text(
+        '{"LITTLE": {"soltn": 1}, "GREAT": {"soltn": null}, "MANY": {"soltn": [1.0, 2.0]}}'
+    )
     assert [spec.name for spec in sets.sif(tmp_path)] == ["sif:LITTLE"]
     assert sets.best_known(tmp_path) == {"sif:LITTLE": 1.0}
     (tmp_path / "reference.jsonl").unlink()
