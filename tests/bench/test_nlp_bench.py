@@ -214,3 +214,14 @@ def test_a_preconditioner_can_be_named_by_its_file():
     assert recorder.counts["hvp"] + recorder.counts["hessian"] > 0
     with pytest.raises(ValueError, match="sine_transfrom"):
         peer.solve(recorder, {"preconditioner": f"{sets.OWN}:sine_transfrom"}, 20.0, 1e-8)
+
+
+def test_a_stated_best_value_counts_where_somebody_reaches_it(tmp_path):
+    good = Spec(f"{OWN}:good")
+    solve_all("set", [good], [Spec("SLSQP")], tmp_path, Limits(), lambda text: None)
+    solved = results([good], [Spec("SLSQP")], tmp_path)
+    (problem,) = solved.problems
+    value = solved.cell(problem, "SLSQP")["objective"]
+    for stated, best in ((value - 1e-6, value - 1e-6), (value - 1.0, value)):
+        found = results([good], [Spec("SLSQP")], tmp_path, {good.name: stated})
+        assert found.problems[0].best == pytest.approx(best, abs=1e-9)
