@@ -2,7 +2,7 @@
 
 Like `certificate` it shares no code with any solver, and evaluates the original problem anew. No finite
 number of evaluations proves that a function has no lower bound; what is asked for here is a ray of feasible
-points on which the objective falls in powers of the length, over ten decades or by 1e18, or one feasible
+points on which the objective falls in powers of the length, over eight decades or by 1e18, or one feasible
 point where it is below -1e18.
 """
 
@@ -18,8 +18,11 @@ from .certificate import Facts, Intervals
 ENOUGH = 1e18
 """A fall by so much is falling without limit."""
 
-DECADES = 10
-"""Powers of ten over which the ray is followed, from the size of x on."""
+DECADES = 8
+"""Powers of ten over which the ray is followed, from the size of x on.
+
+Farther out the rounding in x, squared, of a quadratic function is more than its linear part.
+"""
 
 GROWTH = 2.0
 """Least growth of the fall over a decade: t^0.31 has it, log(t) and what tends to a limit do not."""

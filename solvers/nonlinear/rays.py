@@ -23,8 +23,14 @@ from ..unboundedness import certify_unbounded
 Ray = tuple[Vector, Vector]
 """Origin and direction."""
 
+NEAR = 1e2
+"""Size of x, relative to that of the start and at least to 1, up to which rounding does not matter."""
+
 FAR = 1e4
-"""Size of x, relative to that of the start and at least to 1, from which on a run is suspected to diverge."""
+"""Size of x from which on a run is suspected to diverge."""
+
+LONG = 64
+"""From here on the numbers of iterations that are powers of two raise a suspicion too, beyond `NEAR`."""
 
 AGAIN = 10.0
 """Growth of x after which the suspicion is looked into again."""
@@ -38,29 +44,38 @@ NEGLIGIBLE = 1e-7
 
 @dataclass
 class DivergenceWatch:
-    """Says when x has moved so far that a run may be diverging, and keeps the last point before that.
+    """Says when x has moved so far that a run may be diverging, and keeps the last point near the start.
 
     Parameters
     ----------
     start : ndarray, shape (n,)
+    long_runs : bool, default True
+        Whether long runs are suspicious too.
     """
 
     start: Vector
+    long_runs: bool = True
     near: Vector = field(init=False)
     threshold: float = field(init=False)
+    iterations: int = 0
 
     def __post_init__(self) -> None:
         self.near = self.start
-        self.threshold = FAR * max(1.0, float(abs(self.start).max(initial=0.0)))
+        self._size = max(1.0, float(abs(self.start).max(initial=0.0)))
+        self.threshold = FAR * self._size
 
     def is_due(self, x: Vector) -> bool:
-        """Whether x is beyond the threshold, which moves on then."""
+        """Whether it is time to look; to be asked once an iteration."""
+        self.iterations += 1
         size = float(abs(x).max(initial=0.0))
-        if not size >= self.threshold:
+        if size <= NEAR * self._size:
             self.near = x
             return False
-        self.threshold = AGAIN * size
-        return True
+        if size >= self.threshold:
+            self.threshold = AGAIN * size
+            return True
+        k = self.iterations
+        return self.long_runs and k >= LONG and k & (k - 1) == 0
 
     def falling_ray(self, evaluator: Evaluator, x: Vector, tol: float) -> Ray | None:
         """A ray in the direction of the way so far, from x or, beyond the reach of rounding, from before."""

@@ -53,7 +53,7 @@ def test_the_ray_has_to_be_feasible():
     assert certify_unbounded(corner, np.zeros(2), np.array([2.0, 1.0])).holds
     assert not certify_unbounded(corner, np.zeros(2), np.array([1.0, 1.0 + 1e-9])).holds
     assert not certify_unbounded(corner, np.array([0.0, 1.0]), np.array([1.0, 1.0])).holds
-    bounded = quadratic(np.zeros((2, 2)), [-1.0, -1.0], [0.0, 0.0], ub=[INF, 1e9])
+    bounded = quadratic(np.zeros((2, 2)), [-1.0, -1.0], [0.0, 0.0], ub=[INF, 1e7])
     assert not certify_unbounded(bounded, np.zeros(2), np.array([1.0, 1.0])).holds
     assert certify_unbounded(bounded, np.zeros(2), np.array([1.0, 0.0])).holds
 
@@ -84,9 +84,15 @@ def test_a_bound_in_the_way_is_gone_along():
 
 def test_the_watch_looks_again_only_where_it_is_ten_times_as_far():
     watch = DivergenceWatch(np.array([2.0]))
-    sizes = [1.0, 1e4, 2e4, 3e4, 1e5, 3e5]
+    sizes = [1.0, 150.0, 1e4, 2e4, 3e4, 1e5, 3e5]
     assert [s for s in sizes if watch.is_due(np.array([s]))] == [2e4, 3e5]
-    assert watch.near == pytest.approx([1e5])
+    assert watch.near == pytest.approx([150.0])
+
+
+def test_the_watch_looks_now_and_then_at_long_runs():
+    watch = DivergenceWatch(np.array([2.0]))
+    due = [k for k in range(1, 600) if watch.is_due(np.array([1e3]))]
+    assert due == [64, 128, 256, 512]
 
 
 @pytest.mark.parametrize("as_row", [False, True])
