@@ -9,6 +9,7 @@ from .._lazy import attach
 if TYPE_CHECKING:
     from .casadi_problems import from_casadi
     from .cvxpy_problems import from_cvxpy
+    from .linear_sequence import LinearSequence, LinearSystem, get_sequence, register_sequence, sequences
     from .model import Model, Rows, Variables
     from .nl_files import from_nl
     from .nlp import NLP, Capabilities, Metadata
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from .sif import SIFError, from_sif
 
 _HOMES = {
+    "sequences": "linear_sequence",
+    "register_sequence": "linear_sequence",
+    "get_sequence": "linear_sequence",
+    "LinearSystem": "linear_sequence",
+    "LinearSequence": "linear_sequence",
     "NLP": "nlp",
     "Capabilities": "nlp",
     "Metadata": "nlp",
@@ -37,6 +43,8 @@ _HOMES = {
 __all__ = [
     "NLP",
     "Capabilities",
+    "LinearSequence",
+    "LinearSystem",
     "Metadata",
     "Model",
     "Rows",
@@ -49,8 +57,11 @@ __all__ = [
     "from_nl",
     "from_sif",
     "get",
+    "get_sequence",
     "register",
+    "register_sequence",
     "select",
+    "sequences",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

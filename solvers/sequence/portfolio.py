@@ -119,8 +119,8 @@ class Portfolio:
         return None
 
     def update(self, name: str, cost: float) -> None:
-        """A method has solved the system, at this cost, set-up included."""
-        record = self._records[name]
+        """A method, which may be a backstop from outside, has solved the system at this cost with set-up."""
+        record = self._records.setdefault(name, _Record())
         if record.solves == 0 and self._decision.foregone is not None:
             self.spent += max(cost - self._decision.foregone, 0.0)
         record.solves += 1
@@ -131,7 +131,7 @@ class Portfolio:
 
     def failed(self, name: str, cost: float) -> None:
         """A method has not solved its system: it is left out for a while, twice as long each time."""
-        record = self._records[name]
+        record = self._records.setdefault(name, _Record())
         record.failures += 1
         record.banned = 2 ** min(record.failures + 2, 20)
         self.spent += cost

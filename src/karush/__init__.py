@@ -14,6 +14,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import bench, problems, sketching, solvers
     from .problems.evaluator import Evaluator
+    from .problems.linear_sequence import LinearSequence
     from .problems.model import Model
     from .problems.nlp import NLP, Capabilities, Metadata
     from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .solvers.minimize import minimize
     from .solvers.result import Result
     from .solvers.scipy_interface import scipy_method
+    from .solvers.sequence.sequence_solver import SequenceSolver
+    from .solvers.sequence.solve_sequence import solve_sequence
     from .solvers.status import Status
 
 __all__ = [
@@ -31,9 +34,11 @@ __all__ = [
     "Certificate",
     "Evaluator",
     "InfeasibilityCertificate",
+    "LinearSequence",
     "Metadata",
     "Model",
     "Result",
+    "SequenceSolver",
     "Status",
     "__version__",
     "bench",
@@ -47,6 +52,7 @@ __all__ = [
     "scipy_method",
     "sketching",
     "solve_cvxpy",
+    "solve_sequence",
     "solvers",
 ]
 
@@ -54,6 +60,7 @@ _SUBPACKAGES = ("bench", "problems", "sketching", "solvers")
 
 _HOMES = {
     "Evaluator": "problems.evaluator",
+    "LinearSequence": "problems.linear_sequence",
     "Model": "problems.model",
     "NLP": "problems.nlp",
     "Capabilities": "problems.nlp",
@@ -69,6 +76,8 @@ _HOMES = {
     "solve_cvxpy": "solvers.cvxpy_interface",
     "Result": "solvers.result",
     "scipy_method": "solvers.scipy_interface",
+    "SequenceSolver": "solvers.sequence.sequence_solver",
+    "solve_sequence": "solvers.sequence.solve_sequence",
     "Status": "solvers.status",
 }
 

@@ -1,0 +1,398 @@
+"""Methods for one system of a sequence, each with what it remembers of the systems before.
+
+The relaxation methods learn their parameter; the others keep a preconditioner, which a `RefreshPolicy`
+renews. Costs come in two units: seconds, and work in products with the matrix, which is the same in every
+run.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cost_model import CostModel
+from .eisenstat import EisenstatCG
+from .learners import Context, Learner, learner_from_state
+from .portfolio import Outlook
+from .preconditioned_cg import preconditioned_cg, refine
+from .protocol import LinearAnswer, LinearStatus, Setup
+from .refresh import RefreshPolicy
+from .sequence_preconditioners import (
+    Factorisation,
+    IncompleteCholesky,
+    Multigrid,
+    Preconditioner,
+    same_pattern,
+)
+from .sor import SOR
+
+Vector = NDArray[np.float64]
+Unit = Literal["time", "iterations"]
+
+
+_FEWEST_STALE = 8  # iterations that an old preconditioner is given in any case
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something took.
+
+    Attributes
+    ----------
+    seconds : float
+        Wall time.
+    work : float
+        Arithmetic, in products with A.
+    """
+
+    seconds: float = 0.0
+    work: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.seconds + other.seconds, self.work + other.work)
+
+    def in_unit(self, unit: Unit) -> float:
+        """The number that counts."""
+        return self.seconds if unit == "time" else self.work
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One system, and how well it is to be solved.
+
+    Attributes
+    ----------
+    A : csr_array, shape (n, n)
+    b, start : ndarray, shape (n,)
+    tolerance : float
+        On the 2-norm of the residual.
+    context : Context
+        For the learner.
+    place : float or None
+        Says which systems are alike.
+    max_iterations : int
+        Of an attempt.
+    product_seconds : float
+        Time of a product with A, measured lately.
+    max_time : float or None
+        Seconds for an attempt.
+    """
+
+    A: Any
+    b: Vector
+    start: Vector
+    tolerance: float
+    context: Context
+    place: float | None
+    max_iterations: int
+    product_seconds: float
+    max_time: float | None = None
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Tolerance and limits as `LinearSolver.solve` takes them."""
+        return {
+            "rtol": 0.0,
+            "atol": self.tolerance,
+            "max_iterations": self.max_iterations,
+            "max_time": self.max_time,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """What came of a method's work on a system.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        Best point, not necessarily a solution.
+    status : LinearStatus
+        Why the method ended.
+    iterations : int
+    solve, setup : Cost
+    omega : float or None
+        Relaxation parameter.
+    loss : float or None
+        What the learner was told.
+    """
+
+    x: Vector
+    status: LinearStatus
+    iterations: int
+    solve: Cost
+    setup: Cost = Cost()
+    omega: float | None = None
+    loss: float | None = None
+
+
+class SystemMethod(ABC):
+    """A way to solve the systems of a sequence, one after the other."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def outlook(self, task: Task, unit: Unit) -> Outlook:
+        """What a solve is expected to cost."""
+
+    @abstractmethod
+    def solve(self, task: Task) -> Attempt:
+        """Work on the system."""
+
+    def passed(self, task: Task) -> None:  # noqa: B027, most have nothing to do
+        """A system of the sequence was solved, by whichever method."""
+
+    def failed(self) -> None:  # noqa: B027
+        """The certificate does not hold at what `solve` returned."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """What was learned, in the types of JSON."""
+
+    @abstractmethod
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on with what was learned."""
+
+
+class RelaxationMethod(SystemMethod):
+    """A method whose relaxation parameter is learned.
+
+    Parameters
+    ----------
+    learner : Learner
+    unit : {"iterations", "time"}
+        What its losses are.
+    """
+
+    typical_work: ClassVar[float]
+    """Products that a solve takes, for a guess before the first one."""
+
+    def __init__(self, learner: Learner, unit: Unit = "iterations") -> None:
+        self.learner, self.unit = learner, unit
+        self._costs: dict[Unit, CostModel] = {"time": CostModel(), "iterations": CostModel()}
+
+    @abstractmethod
+    def _run(self, task: Task, omega: float) -> tuple[Setup, LinearAnswer]:
+        """Solve with this parameter."""
+
+    def outlook(self, task: Task, unit: Unit) -> Outlook:
+        """By the costs so far at like places."""
+        model = self._costs[unit]
+        model.guess(self.typical_work * (1.0 if unit == "iterations" else task.product_seconds))
+        return Outlook(model.expected(task.place), model.expected(task.place, 1.0))
+
+    def solve(self, task: Task) -> Attempt:
+        """Choose omega, solve, tell the learner."""
+        choice = self.learner.choose(task.context)
+        setup, answer = self._run(task, choice.omega)
+        cost = Cost(setup.seconds + answer.seconds, setup.work + answer.work)  # the split is of this A alone
+        loss = float(max(answer.iterations, 1)) if self.unit == "iterations" else cost.seconds
+        self.learner.update(choice, loss)
+        for unit, model in self._costs.items():
+            model.add(task.place, cost.in_unit(unit))
+        return Attempt(answer.x, answer.status, answer.iterations, cost, omega=choice.omega, loss=loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Learner and costs."""
+        return {
+            "learner": self.learner.state_dict(),
+            "costs": {unit: model.state_dict() for unit, model in self._costs.items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on with what was learned."""
+        self.learner = learner_from_state(state["learner"])
+        for unit in self._costs:
+            self._costs[unit] = CostModel.from_state(state["costs"][unit])
+
+
+class SSORCGMethod(RelaxationMethod):
+    """Conjugate gradients with SSOR, by Eisenstat's trick."""
+
+    name = "ssor-cg"
+    typical_work = 100.0
+
+    def __init__(self, learner: Learner, unit: Unit = "iterations") -> None:
+        super().__init__(learner, unit)
+        self._solver = EisenstatCG()
+
+    def _run(self, task: Task, omega: float) -> tuple[Setup, LinearAnswer]:
+        setup = self._solver.update(task.A)
+        return setup, self._solver.solve(task.b, task.start, omega=omega, **task.limits)
+
+
+class SORMethod(RelaxationMethod):
+    """Successive over-relaxation: for general matrices, and to compare with."""
+
+    name = "sor"
+    typical_work = 600.0
+
+    def __init__(self, learner: Learner, unit: Unit = "iterations") -> None:
+        super().__init__(learner, unit)
+        self._solver = SOR()
+
+    def _run(self, task: Task, omega: float) -> tuple[Setup, LinearAnswer]:
+        setup = self._solver.update(task.A)
+        return setup, self._solver.solve(task.b, task.start, omega=omega, **task.limits)
+
+
+class CachedMethod(SystemMethod):
+    """Conjugate gradients with a preconditioner that serves many systems.
+
+    A solve with an old preconditioner is cut off when it has cost as much as a new one, and goes on with
+    that.
+
+    Parameters
+    ----------
+    unit : {"time", "iterations"}
+        What the refresh policy weighs: seconds or work.
+    """
+
+    guessed_setup: ClassVar[float]  # in products
+    guessed_solve: ClassVar[float]
+    rebuild_share: ClassVar[float] = 1.0  # of the first set-up, what later ones of the same pattern cost
+
+    def __init__(self, unit: Unit = "time") -> None:
+        self.unit = unit
+        self.policy = RefreshPolicy()
+        self._preconditioner = self._new()
+        self._built = False
+        self._pattern: tuple[Any, Any] | None = None
+        self._per_iteration: Cost | None = None
+
+    @abstractmethod
+    def _new(self) -> Preconditioner:
+        """The preconditioner, with nothing built."""
+
+    def outlook(self, task: Task, unit: Unit) -> Outlook:
+        """Fresh cost at like places, with what age costs where nothing is rebuilt."""
+        scale = 1.0 if unit == "iterations" else task.product_seconds
+        policy = self.policy
+        policy.guess(self.guessed_solve * scale)
+        due = self._is_due(task)
+        age = 0.0 if due else policy.foreseen_excess(task.place)
+        return Outlook(
+            solve=policy.fresh_cost(task.place) + age,
+            hopeful=policy.fresh_cost(task.place, 1.0) + age,
+            setup=self.guessed_setup * scale if policy.setup is None else policy.setup,
+            due=due,
+            rebuild_rate=policy.rebuild_rate,
+        )
+
+    def solve(self, task: Task) -> Attempt:
+        """Solve with what there is, or with a new preconditioner where that is due or the old one fails."""
+        if self._is_due(task):
+            return self._solve_anew(task)
+        answer, cost = self._iterate(task, self._patience_left())
+        self.policy.solved(task.place, cost.in_unit(self.unit), fresh=False)
+        if answer.converged or answer.status is LinearStatus.TIME_LIMIT:
+            return Attempt(answer.x, answer.status, answer.iterations, cost)
+        anew = self._solve_anew(replace(task, start=answer.x))
+        return replace(anew, iterations=anew.iterations + answer.iterations, setup=anew.setup + cost)
+
+    def _solve_anew(self, task: Task) -> Attempt:
+        """With a preconditioner for this very matrix."""
+        first = self._pattern is None or not same_pattern(self._pattern, task.A)
+        setup = self._preconditioner.build(task.A)
+        paid = Cost(setup.seconds, setup.work)
+        if setup.failure is not None:
+            self.failed()
+            return Attempt(task.start, setup.failure, 0, Cost(), paid)
+        self._pattern, self._built = (task.A.indptr, task.A.indices), True
+        self.policy.rebuilt(task.place, paid.in_unit(self.unit) * (self.rebuild_share if first else 1.0))
+        answer, cost = self._iterate(task, task.max_iterations, fresh=True)
+        self.policy.solved(task.place, cost.in_unit(self.unit), fresh=True)
+        return Attempt(answer.x, answer.status, answer.iterations, cost, paid)
+
+    def _iterate(self, task: Task, most: int, fresh: bool = False) -> tuple[LinearAnswer, Cost]:
+        limits = {**task.limits, "max_iterations": min(most, task.max_iterations)}
+        answer = self._run(task, limits, fresh)
+        cost = Cost(answer.seconds, answer.work)
+        steps = max(answer.iterations, 1)
+        self._per_iteration = Cost(cost.seconds / steps, cost.work / steps)
+        return answer, cost
+
+    def _run(self, task: Task, limits: dict[str, Any], fresh: bool) -> LinearAnswer:
+        return preconditioned_cg(task.A, task.b, task.start, self._preconditioner, **limits)
+
+    def _patience_left(self) -> int:
+        """Iterations with an old preconditioner that cost as much as a new one."""
+        if self._per_iteration is None or self.policy.setup is None:
+            return _FEWEST_STALE
+        price = self.policy.patience * self.policy.setup / self._per_iteration.in_unit(self.unit)
+        return max(int(price), _FEWEST_STALE)
+
+    def _is_due(self, task: Task) -> bool:
+        if not self._built or self._pattern is None or not same_pattern(self._pattern, task.A):
+            return True
+        return self.policy.due(task.place)
+
+    def passed(self, task: Task) -> None:
+        """Keep the rate of rebuilds."""
+        self.policy.passed(task.place)
+
+    def failed(self) -> None:
+        """Do not use this preconditioner again."""
+        self._built = False
+        self.policy.failed()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The policy; preconditioners are built anew."""
+        return {"policy": self.policy.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on with what was learned, and nothing built."""
+        self.policy = RefreshPolicy.from_state(state["policy"])
+        self._built = False
+
+
+class IncompleteCholeskyMethod(CachedMethod):
+    """Incomplete Cholesky with a drop tolerance."""
+
+    name = "incomplete-cholesky"
+    guessed_setup = 60.0
+    guessed_solve = 100.0
+
+    def _new(self) -> Preconditioner:
+        return IncompleteCholesky()
+
+
+class MultigridMethod(CachedMethod):
+    """Algebraic multigrid."""
+
+    name = "multigrid"
+    guessed_setup = 700.0
+    guessed_solve = 400.0
+
+    def _new(self) -> Preconditioner:
+        return Multigrid()
+
+
+class DirectMethod(CachedMethod):
+    """A sparse factorisation: refinement with a new one, conjugate gradients with an old one."""
+
+    name = "direct"
+    guessed_setup = 500.0
+    guessed_solve = 60.0
+    rebuild_share = 0.4
+
+    def _new(self) -> Preconditioner:
+        return Factorisation()
+
+    def _run(self, task: Task, limits: dict[str, Any], fresh: bool) -> LinearAnswer:
+        iterate = refine if fresh else preconditioned_cg
+        return iterate(task.A, task.b, task.start, self._preconditioner, **limits)
+
+
+class GeneralDirectMethod(DirectMethod):
+    """Sparse LU of every matrix."""
+
+    def _new(self) -> Preconditioner:
+        return Factorisation(symmetric=False)
+
+    def _is_due(self, task: Task) -> bool:
+        return True
