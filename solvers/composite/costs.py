@@ -24,6 +24,19 @@ _GRAM_SHARE = 0.25
 _SMALL = 1500
 
 
+def pass_cost(design: Design) -> float:
+    """Seconds of a pass over X."""
+    if isinstance(design, SparseDesign):
+        return float(design.X.nnz) * _SPARSE_DOT
+    return float(design.shape[0]) * design.shape[1] * _DENSE_VISIT
+
+
+def round_cost(design: Design, columns: Indices) -> float:
+    """Seconds to extend a working set by a third and to solve it."""
+    gram, swept = _costs(design, columns)
+    return min(0.3 * gram[0] + gram[1], swept)
+
+
 def gram_is_cheaper(design: Design, columns: Indices, cached: bool) -> bool:
     """Whether a working set is better solved on its Gram matrix than on the columns of X.
 
@@ -36,16 +49,25 @@ def gram_is_cheaper(design: Design, columns: Indices, cached: bool) -> bool:
     cached : bool
         Whether the matrix is kept, and so built once for many solutions.
     """
-    m = columns.size
+    if columns.size > max(_SMALL, np.sqrt(_GRAM_SHARE * _entries(design))):
+        return False
+    (build, solve), swept = _costs(design, columns)
+    return bool((0.5 if cached else 1.0) * build + solve <= swept)
+
+
+def _entries(design: Design) -> float:
+    return float(design.X.nnz) if isinstance(design, SparseDesign) else float(np.prod(design.shape))
+
+
+def _costs(design: Design, columns: Indices) -> tuple[tuple[float, float], float]:
+    """Seconds to build the Gram matrix and to solve on it; to solve on the columns."""
+    m, n = columns.size, design.shape[0]
     if isinstance(design, SparseDesign):
-        indptr, entries = design.parts[0], float(design.X.nnz)
+        indptr = design.parts[0]
         inside = float(np.sum(indptr[columns + 1] - indptr[columns]))
         build, visits = 0.5 * m * inside * _SPARSE_DOT, inside * _SPARSE_VISIT
     else:
-        entries, inside = float(design.shape[0]) * design.shape[1], float(design.shape[0]) * m
+        inside = float(n) * m
         build, visits = m * inside * _GEMM, inside * _DENSE_VISIT
-    if m > max(_SMALL, np.sqrt(_GRAM_SHARE * entries)):
-        return False
     solve = _CHOLESKIES * m**3 / 3.0 * _GEMM + 20.0 * m * m * _DENSE_VISIT
-    sweeps = _SWEEPS / max(1.0 - np.sqrt(m / design.shape[0]), 0.1)
-    return bool((0.5 if cached else 1.0) * build + solve <= sweeps * visits)
+    return (build, solve), _SWEEPS / max(1.0 - np.sqrt(m / n), 0.1) * visits

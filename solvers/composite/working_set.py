@@ -15,7 +15,7 @@ from ...problems.composite.datafits import LeastSquares
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Indices, MismatchError
 from .columns import ColumnQuadratic
-from .costs import gram_is_cheaper
+from .costs import gram_is_cheaper, pass_cost, round_cost
 from .driver import Run, State
 from .gram import GramCache, GramQuadratic
 from .quadratic import Quadratic, minimise
@@ -33,7 +33,7 @@ _NEAR = 0.97
 _FAR, _PRUNE_FROM = 0.25, 1000
 """From so many columns on, those whose force lacks this part of the level are left out again."""
 
-_SHARP = 0.05
+_SHARP = 0.3
 """Violation left in a pool, as a part of tol times the largest slope at w = 0."""
 
 _FORCING = 0.3
@@ -157,7 +157,8 @@ class _Pool:
 
     def _is_large(self) -> bool:
         """Whether solving working sets costs more than passes over X: then nothing is saved by a pool."""
-        return int(np.count_nonzero(self.w)) > self.problem.n // 8
+        moving = np.flatnonzero(self.w)
+        return round_cost(self.problem.design, moving) > pass_cost(self.problem.design)
 
     def _prune(self) -> None:
         """Leave out columns far from moving where they are many."""
