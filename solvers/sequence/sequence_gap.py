@@ -28,6 +28,7 @@ class _Reference:
     indices: NDArray[Any]
     data: Vector
     diagonal: NDArray[Any]  # places of the diagonal in data
+    sample: NDArray[Any]  # a few places off it, of entries that are not 0
     median: float  # of the diagonal
     gap: float
 
@@ -100,7 +101,9 @@ class GapTracker:
         rows = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
         diagonal = np.flatnonzero(A.indices == rows)
         median = float(np.median(A.data[diagonal]))
-        self._reference = _Reference(A.indptr, A.indices, A.data.copy(), diagonal, median, gap)
+        beside = np.flatnonzero((A.indices != rows) & (A.data != 0.0))
+        sample = beside[:: max(beside.size // _SAMPLE, 1)]
+        self._reference = _Reference(A.indptr, A.indices, A.data.copy(), diagonal, sample, median, gap)
         self.products += price
         self._price, self._earned = price, 0.0
         return gap
@@ -113,13 +116,9 @@ def _relation(reference: _Reference, A: Any) -> tuple[float, float] | None:
     old, places = reference.data, reference.diagonal
     if places.size != A.shape[0]:
         return None
-    sample = slice(None, None, max(old.size // _SAMPLE, 1))
-    off_diagonal = np.ones(old[sample].size, dtype=bool)
-    off_diagonal[np.isin(np.arange(old.size)[sample], places)] = False
-    there = np.flatnonzero(off_diagonal & (old[sample] != 0.0))
-    if there.size == 0:
+    if reference.sample.size == 0:
         return None
-    ratios = A.data[sample][there] / old[sample][there]
+    ratios = A.data[reference.sample] / old[reference.sample]
     alpha = float(ratios[0])
     if not alpha > 0.0 or np.ptp(ratios) > 1e-8 * alpha:  # a look at a few entries first
         return None
