@@ -8,7 +8,7 @@ cheap as one sweep: in the variables v = (D + L') x the operator is
     v -> D (t + u),    t = (D + L')^-1 v,    u = (D + L)^-1 (v - D t) = (D + L)^-1 L't,
 
 self-adjoint for <v, D^-1 w>; D times t + u is v - L u, so that D is never multiplied with. For two forests this
-is conjugate gradients on the Schur complement of one of them, preconditioned by the other.
+is conjugate gradients on the Schur complement of the first, preconditioned by the second.
 """
 
 from __future__ import annotations
@@ -69,9 +69,17 @@ class ForestConjugateGradient:
         problem = run.problem
         blocks = Trees(self.order).blocks(problem, 0)
         sweeps = ForestSweeps(problem, blocks, w)
-        state = _State(w, b, problem.objective(w), sweeps=sweeps, rho=sweeps.rho)
-        state.target = self.tol**2 * sweeps.rho
-        return state
+        sweeps.restart()
+        first = sweeps.w
+        return _State(
+            first,
+            b,
+            problem.objective(first),
+            sweeps=sweeps,
+            rho=sweeps.rho,
+            target=self.tol**2 * sweeps.rho,
+            settled=not sweeps.rho > 0.0,
+        )
 
     def step(self, run: Run, state: _State) -> _State:
         """Some iterations; a look of the certificate where the residual has become small."""
@@ -98,7 +106,10 @@ class ForestConjugateGradient:
 
 
 class ForestSweeps:
-    """Conjugate gradients on symmetric sweeps over forest blocks.
+    """Conjugate gradients on symmetric sweeps over forest blocks, the first of which is eliminated.
+
+    The first block is kept at its minimiser for given others. Its residual is then zero, and so is its part of
+    every vector of the iteration: only the other blocks carry vectors.
 
     Parameters
     ----------
@@ -121,16 +132,20 @@ class ForestSweeps:
         linear, l2 = smooth_penalty(problem, "method 'forest-cg'")
         self._A, self._b, self._l2 = datafit.A, datafit.b - linear, l2
         self._starts = blocks.starts
+        self._rest = int(self._starts[1])
         self._factorise(graph_arrays(datafit.A), blocks)
-        n = w.size
-        self._v, self._p, self._t, self._s, self._u, self._q, self._r, self._z = np.zeros((8, n))
-        self._x = w[self._order]
+        # One array each: untouched first parts cost no memory.
+        self._v, self._p, self._t, self._s, self._u, self._q, self._r, self._z = (
+            np.zeros(w.size) for _ in range(8)
+        )
+        self._x, self._c = w[self._order], self._b[self._order]
         self.iterations = 0
-        self.restart()
+        self.rho = np.inf
 
     def _factorise(self, graph: tuple[Indices, Indices, Array], blocks: Blocks) -> None:
         from .trees_sweep_kernels import count_couplings, fill_couplings
 
+        indptr, indices, data = graph
         n = blocks.order.size
         self._order, place = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int32)
         parent, inverse, factors = np.empty(n, dtype=np.int32), np.empty(n), np.empty(n)
@@ -142,19 +157,24 @@ class ForestSweeps:
             inverse[first:last], factors[first:last] = 1.0 / tree.pivots, tree.factors
         self._forest = parent, inverse, factors
         place[self._order] = np.arange(n, dtype=np.int32)
-        low, up = np.empty(n + 1, dtype=np.int64), np.empty(n + 1, dtype=np.int64)
-        indptr, indices, data = graph
-        sizes = count_couplings(indptr, indices, self._order, place, self._starts, low, up)
-        columns = [np.empty(size, dtype=np.int32) for size in sizes]
-        entries = [np.empty(size) for size in sizes]
+        low, up = np.empty((2, n + 1), dtype=np.int32)
+        count_couplings(indptr, indices, self._order, place, self._starts, low, up)
+        columns = [np.empty(rows[-1], dtype=np.int32) for rows in (low, up)]
+        entries = [np.empty(rows[-1]) for rows in (low, up)]
         fill_couplings(
-            indptr, indices, data, self._order, place, self._starts, columns[0], entries[0], columns[1], entries[1]
+            *graph, self._order, place, self._starts, columns[0], entries[0], columns[1], entries[1]
         )
         self._low, self._up = (low, columns[0], entries[0]), (up, columns[1], entries[1])
 
     @property
     def w(self) -> Array:
-        """The present point in the problem's order."""
+        """The present point in the problem's order, its first block minimised."""
+        from .trees_sweep_kernels import add_couplings, solve_forest
+
+        rest = self._rest
+        self._x[:rest] = self._c[:rest]
+        add_couplings(0, rest, *self._up, self._x, -1.0, self._x)
+        solve_forest(0, rest, *self._forest, self._x)
         w = np.empty(self._x.size)
         w[self._order] = self._x
         return w
@@ -164,8 +184,9 @@ class ForestSweeps:
         from .trees_sweep_kernels import start
 
         w = self.w
-        rhs = (self._b - self._A @ w - self._l2 * w)[self._order]
-        start(self._starts, *self._low, *self._forest, rhs, self._r, self._z)
+        residual = (self._b - self._A @ w - self._l2 * w)[self._order]
+        self._z[:] = 0.0
+        start(self._starts, *self._low, *self._forest, residual, self._r, self._z)
         self._v[:], self._p[:] = self._r, self._z
         self.rho = float(self._r @ self._z)
 
@@ -176,15 +197,16 @@ class ForestSweeps:
         if not self.rho > 0.0:
             return 0.0
         kernels.sweep_back(self._starts, *self._up, *self._forest, self._p, self._t, self._s, self._u)
-        kernels.sweep_forth(self._starts, *self._low, *self._forest, self._s, self._u, self._q)
-        curvature = kernels.curvature(self._v, self._t, self._u)
+        curvature = kernels.sweep_forth(
+            self._starts, *self._low, *self._forest, self._s, self._v, self._t, self._u, self._q
+        )
         if not curvature > 0.0:
             self.rho = 0.0
             return 0.0
         alpha, before = self.rho / curvature, self.rho
         self.rho = kernels.advance(
-            alpha, self._v, self._t, self._u, self._q, self._x, self._r, self._z
+            self._rest, alpha, self._v, self._t, self._u, self._q, self._x, self._r, self._z
         )
-        kernels.turn(self.rho / before, self._r, self._z, self._v, self._p)
+        kernels.turn(self._rest, self.rho / before, self._r, self._z, self._v, self._p)
         self.iterations += 1
         return 0.5 * alpha * before

@@ -10,9 +10,34 @@ _FLOATS = types.Array(types.float64, 1, "C", readonly=True)
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
+@njit(types.void(types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1]), **_OPTIONS)
+def _keep_order(given, order, parent, key, where):
+    """Sort a depth first order by the latest given place among a vertex and its ancestors.
+
+    Parents still come first. What is near in memory stays near, and the chains of dependent operations that
+    depth first order makes along every path are interleaved.
+    """
+    size = order.size
+    counts = np.zeros(size + 1, dtype=np.int64)
+    for k in range(size):
+        key[k] = given[order[k]]
+        if parent[k] >= 0:
+            key[k] = max(key[k], key[parent[k]])
+        counts[key[k] + 1] += 1
+    for k in range(size):
+        counts[k + 1] += counts[k]
+    for k in range(size):
+        where[k] = counts[key[k]]
+        counts[key[k]] += 1
+    vertices, parents = order.copy(), parent.copy()
+    for k in range(size):
+        order[where[k]] = vertices[k]
+        parent[where[k]] = where[parents[k]] if parents[k] >= 0 else -1
+
+
 @njit(types.int64(_INTS, _INTS, _INTS, types.int64[::1], types.int64[::1], types.int64[::1]), **_OPTIONS)
 def walk(indptr, indices, block, place, order, parent):
-    """Order of the block's vertices in which each follows its parent, by depth first.
+    """Order of the block's vertices in which each follows its parent; as near to the given one as that allows.
 
     `place`, of all vertices and -1 on entry, is used for marks and left at -1. In `order` are the vertices, in
     `parent` the positions there of their parents, -1 for roots. Returns the first vertex found on a cycle, -1
@@ -47,6 +72,10 @@ def walk(indptr, indices, block, place, order, parent):
                     cycle = i
         if cycle >= 0:
             break
+    for k in range(block.size):
+        place[block[k]] = k
+    if cycle < 0:
+        _keep_order(place, order, parent, stack, ancestor)
     for i in block:
         place[i] = -1
     return cycle
