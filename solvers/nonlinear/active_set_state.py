@@ -39,7 +39,8 @@ class ActiveSetState:
     algebra: LinearAlgebra
     rule: ActiveSetRule
     negligible: float
-    steps: int = 0
+    least: float = float("inf")
+    vain: int = 0
     stuck: Outcome | None = None
     view: OriginalView = field(init=False)
 
@@ -58,9 +59,14 @@ class ActiveSetState:
         given: tuple[Vector | None, Vector | None],
         negligible: float,
     ) -> ActiveSetState | None:
-        """At the start of the problem, with multipliers y and z where given; None where it is not usable."""
+        """At the start of the problem, with multipliers y and z where given.
+
+        None where the start is not usable, or where there are no inequalities.
+        """
         form = algebra.form(evaluator, scale, 0.0)
         problem = Inequalities(form)
+        if problem.count == 0:
+            return None
         iteration = ActiveSetIteration(problem, algebra.system(form, regularisation), rule)
         if not iteration.start(np.array(evaluator.x0[form.free]), _scaled(problem, *given)):
             return None
@@ -68,13 +74,16 @@ class ActiveSetState:
 
     def advance(self) -> None:
         """One iteration; `stuck` says why there was none."""
-        self.steps += 1
         outcome = self.iteration.advance()
+        self.refresh()
+        if self.optimality <= 0.9 * self.least:
+            self.least, self.vain = self.optimality, 0
+        else:
+            self.vain += 1
         if outcome is not Outcome.STEP:
             self.stuck = outcome
-        elif self.steps >= self.rule.most_iterations:
+        elif self.vain >= self.rule.most_vain:
             self.stuck = Outcome.CRAWLING
-        self.refresh()
 
     def refresh(self) -> None:
         """Look at the present iterate through the eyes of the original problem."""
@@ -133,8 +142,10 @@ class ActiveSetState:
         }
 
     def check(self, tol: float) -> Status | None:
-        """Converged, or going on: whatever else happens is the barrier's to deal with."""
-        return Status.CONVERGED if self.optimality <= tol else None
+        """Converged, or going on; stuck only where the barrier could not take over."""
+        if self.optimality <= tol:
+            return Status.CONVERGED
+        return Status.STALLED if self.stuck is not None else None
 
 
 def _in_slack_form(form: SlackForm, bounds: Bounds, it: ActiveSetIterate) -> Iterate:

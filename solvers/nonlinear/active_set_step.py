@@ -2,7 +2,7 @@
 
 The pattern of the KKT matrix is that of all rows and variables, whatever the active set, so that one symbolic
 analysis serves the whole run: an inactive row keeps its place with a zero row in J and 1 on its diagonal, a
-variable at an active bound has its row and column of H, and its column of J, replaced by those of the identity.
+variable at an active bound has its row and column of H, and its column of J, replaced by the identity's.
 """
 
 from __future__ import annotations

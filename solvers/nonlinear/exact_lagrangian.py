@@ -63,6 +63,7 @@ class ExactState:
     main: BarrierIteration
     negligible: float
     filter_first: bool = False
+    inequalities: str = "barrier"
     restoration: RestorationPhase | None = None
     status: Status | None = None
     restorations: int = 0
@@ -130,6 +131,7 @@ class ExactState:
             "factorisations": log.factorisations,
             "inner_iterations": log.inner_iterations,
             "remedy": self.remedy,
+            "inequalities": self.inequalities,
             **self.main.linear_algebra.describe(self.main.system),
         }
 
@@ -283,7 +285,9 @@ class ExactLagrangian:
             filter_first = _suits_filter(form) and not algebra.iterative
             main = self.iteration(form, algebra, self.searches(filter_first), update)
             if self._begin_warm(form, main) or self.begin(form, main):
-                return ExactState(form, main, 0.1 * self.tol, filter_first, remedy=remedy)
+                why = obstacle(algebra) if self.inequalities == "active-set" else ""
+                named = f"barrier: {why}" if why else "barrier"
+                return ExactState(form, main, 0.1 * self.tol, filter_first, named, remedy=remedy)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
     def iteration(

@@ -49,7 +49,7 @@ class Inequalities:
         return self.form.evaluate(np.concatenate([x, np.zeros(self.form.tail_rows.size)]))
 
     def values(self, point: Point) -> Vector:
-        """g at a point."""
+        """The values g at a point."""
         of_rows = self.row_signs * point.c[self.rows] - self.row_limits
         of_variables = self.variable_signs * point.w[self.variables] - self.variable_limits
         return np.concatenate([of_rows, of_variables])
@@ -100,7 +100,7 @@ def _sides(owners: IndexVector, lower: Vector, upper: Vector) -> tuple[IndexVect
 
 @dataclass(frozen=True, slots=True)
 class Multipliers:
-    """mu of the equations, lam of the inequalities; lam is negative where a constraint pulls the wrong way."""
+    """Those of the equations, mu, and of the inequalities, lam: negative where one pulls the wrong way."""
 
     mu: Vector
     lam: Vector

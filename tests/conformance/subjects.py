@@ -167,11 +167,12 @@ SCIPY = [
 ]
 
 
-# Modes of a method that work with other linear algebra than its default, and are held to the same contract.
+# Modes of a method that work otherwise than by default, and are held to the same contract.
 MODES = [
     KarushMethod("exact-al", mode="krylov", given=(("linear_solver", "krylov"),)),
     KarushMethod("exact-al", mode="products", products=True),
     KarushMethod("exact-al", mode="lbfgs", given=(("hessian", "lbfgs"),)),
+    KarushMethod("exact-al", mode="active-set", given=(("inequalities", "active-set"),)),
 ]
 
 
