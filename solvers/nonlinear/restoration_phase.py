@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 
 from ...problems.nlp import Vector
-from .form import SlackForm
+from .form import Point, SlackForm
 from .iteration import BarrierIteration, Outcome
 from .operators import is_product
 from .restoration import ElasticForm, LeastSquaresForm
@@ -17,6 +17,9 @@ from .standstill import Standstill
 REDUCTION = 0.9
 """Share of the violation at which the original iteration may be taken up again."""
 
+
+ATTAINED = 1e-4
+"""Relative distance to a bound from which a variable may be put on it."""
 
 STANDSTILL = 4
 """Steps within rounding that are put up with."""
@@ -114,22 +117,49 @@ class RestorationPhase:
             self.last_stage = True
             return Verdict.GOING_ON if self._least_squares() else Verdict.FAILED
         stationarity = self._stationarity()
+        if stationarity > 0.5 * self.main.tol:
+            stationarity = min(stationarity, self._put_on_bounds())
         if stationarity > 0.5 * self.main.tol and outcome is Outcome.STEP and self.inner.tol > SHARPEST:
             self.inner.tol = max(0.1 * self.inner.tol, SHARPEST)
             return Verdict.GOING_ON
         return Verdict.INFEASIBLE if stationarity <= 1e2 * self.main.tol else Verdict.FAILED
 
-    def _stationarity(self) -> float:
+    def _put_on_bounds(self) -> float:
+        """Move variables next to a bound, towards which the violation falls, onto it; the stationarity there.
+
+        At a bound that holds nothing, the barrier keeps a distance of the root of its parameter.
+        """
+        base, inner = self.base, self.inner.iterate
+        w, x = inner.point.w.copy(), inner.point.x[base.free]
+        force = self._violations(inner.point)[1]
+        near = ATTAINED * np.maximum(1.0, np.abs(x))
+        x = np.where((force > 0.0) & (x - base.x_lower <= near), base.x_lower, x)
+        x = np.where((force < 0.0) & (base.x_upper - x <= near), base.x_upper, x)
+        w[: base.nx] = x
+        point = self.form.evaluate(w)
+        if not (point.finite and self.form.differentiate(point)):
+            return np.inf
+        before, after = self._stationarity(), self._stationarity(point)
+        if after < before:
+            self.inner.replace_point(point, inner.zl, inner.zu)
+        return after
+
+    def _violations(self, point: Point) -> tuple[Vector, Vector]:
+        """Weights of the scaled rows, and the gradient of half the squared violations, largest 1, in x."""
+        base = self.base
+        signed = base.signed_violations(point.x)
+        largest = max(float(np.abs(signed).max(initial=0.0)), 1e-300)
+        weights = signed / (largest * base.scaling.constraints)
+        return weights, weights @ point.J
+
+    def _stationarity(self, point: Point | None = None) -> float:
         """Largest step that steepest descent on the squared violations would make within the bounds.
 
         Violations are those of the original constraints, divided by the largest of them; the step is relative
         to the magnitudes of which it is the sum.
         """
-        base, point = self.base, self.inner.iterate.point
-        signed = base.signed_violations(point.x)
-        largest = max(float(np.abs(signed).max(initial=0.0)), 1e-300)
-        weights = signed / (largest * base.scaling.constraints)
-        force = weights @ point.J
+        base, point = self.base, self.inner.iterate.point if point is None else point
+        weights, force = self._violations(point)
         # Products tell nothing of the magnitudes that they are sums of.
         magnitude = 1.0 if is_product(point.J) else float((np.abs(weights) @ abs(point.J)).max(initial=1.0))
         x = point.x[base.free]
