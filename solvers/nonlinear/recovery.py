@@ -18,6 +18,7 @@ from .barrier_update import AdaptiveUpdate, MonotoneUpdate
 from .iteration import Outcome
 from .restoration_phase import RestorationPhase
 from .search import ExactMeritSearch, FilterSearch
+from .standstill import FEASIBLE
 
 if TYPE_CHECKING:
     from .exact_lagrangian import ExactLagrangian, ExactState
@@ -34,9 +35,6 @@ PATIENCE = 50
 LARGEST_RISE = 1e5
 """Rise of the objective since the start, relative to it and at least to 10, that no feasibility is worth."""
 
-FEASIBLE = 1e-4
-"""Scaled violation above which a run whose variables grow and grow is not on its way down but lost."""
-
 STANDSTILL = 25
 """Steps within rounding that are put up with."""
 
@@ -50,6 +48,7 @@ class Trouble(Enum):
     NOT_RESTORED = "the restoration phase made no progress"
     RUNNING_AWAY = "the merit function falls while the objective rises beyond all measure"
     STANDING_STILL = "steps have been within rounding for too long"
+    PLATEAU = "the violation has not come down for too long"
     DIVERGING = "the variables grow beyond all measure at infeasible points"
 
 
@@ -66,6 +65,7 @@ STATUS_OF = {
     Trouble.NOT_RESTORED: Status.STALLED,
     Trouble.RUNNING_AWAY: None,
     Trouble.STANDING_STILL: Status.STALLED,
+    Trouble.PLATEAU: None,
     Trouble.DIVERGING: None,
 }
 """How a run ends where no remedy is left; None: it goes on, any step being better than none."""
@@ -105,6 +105,8 @@ def diagnose(state: ExactState, outcome: Outcome) -> Trouble | None:
         return Trouble.DIVERGING
     if state.standstill.notice(main):
         return Trouble.STANDING_STILL
+    if state.standstill.plateau.notice(main.iterate.infeasibility):
+        return Trouble.PLATEAU
     rise = main.iterate.point.f - state.first_f
     runs_away = rise > LARGEST_RISE * max(10.0, abs(state.first_f))
     return Trouble.RUNNING_AWAY if runs_away and isinstance(main.searches[0], ExactMeritSearch) else None
@@ -179,9 +181,9 @@ _STUCK = frozenset(
 _SEARCHING = _STUCK - {Trouble.NO_DIRECTION} | {Trouble.NOT_RESTORED}
 
 REMEDIES = (
-    Remedy("restoration", _STUCK, _may_be_restored, _restore_feasibility),
+    Remedy("restoration", _STUCK | {Trouble.PLATEAU}, _may_be_restored, _restore_feasibility),
     Remedy("next search", _SEARCHING, _has_another_search, _search_otherwise),
     Remedy("short steps", frozenset({Trouble.CRAWLING}), _is_patient, _go_on),
-    Remedy("second start", frozenset(Trouble), _has_another_start, _begin_again),
+    Remedy("second start", frozenset(Trouble) - {Trouble.PLATEAU}, _has_another_start, _begin_again),
 )
 """In the order in which they are tried."""

@@ -11,7 +11,7 @@ from karush.solvers.nonlinear.exact_lagrangian import ExactLagrangian
 from karush.solvers.nonlinear.iteration import Outcome
 from karush.solvers.nonlinear.recovery import REMEDIES, Trouble, diagnose, recover
 from karush.solvers.nonlinear.search import ExactMeritSearch, FilterSearch
-from karush.solvers.nonlinear.standstill import Standstill
+from karush.solvers.nonlinear.standstill import Plateau, Standstill
 from karush.solvers.status import Status
 
 from ..small_problems import Dense, rosenbrock
@@ -206,3 +206,11 @@ def test_a_tolerance_beyond_what_differences_can_do_ends_in_time(key):
     assert result.status in (Status.CONVERGED, Status.ACCEPTABLE, Status.STALLED)
     assert result.nit < 500
     assert result.certificate.error < 1e-4
+
+
+def test_a_violation_that_remains_is_noticed():
+    plateau = Plateau(patience=3)
+    assert [plateau.notice(v) for v in (9.0, 5.0, 5.0, 5.0, 4.99, 4.0, 1e-5, 1.0)] == [
+        *(False, False, False, False, True),
+        *(False, False, False),
+    ]
