@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ...problems.composite.datafits import QuadraticForm
+from ...problems.composite.design import DenseDesign, SparseDesign
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array
 from .block_point import Block, BlockPoint, PredictorPoint, QuadraticPoint
@@ -139,13 +141,13 @@ class BlockBounds:
             return np.asarray(abs(datafit.A).sum(axis=1)).ravel()
         bound = self._curvatures
         weights = np.ascontiguousarray(bound if bound.ndim == 1 else bound[:, 0])
-        X = getattr(self.problem.design, "X", None)
-        if X is None:
-            sums = weights.copy()
+        design = self.problem.design
+        if isinstance(design, SparseDesign):
+            sums = _sparse_absolute_sums(design, weights)
+        elif isinstance(design, DenseDesign):
+            sums = _dense_absolute_sums(design.X, weights)
         else:
-            sums = np.concatenate(
-                [_absolute_sums(X, weights, j, min(j + _CHUNK, p)) for j in range(0, p, _CHUNK)]
-            )
+            sums = weights.copy()
         if len(self.problem.shape) == 1:
             return sums
         k = self.problem.shape[1]
@@ -170,9 +172,27 @@ def regular_factor(H: Array) -> tuple[Array, bool]:
             ridge *= 100.0
 
 
-def _absolute_sums(X: object, weights: Array, first: int, last: int) -> Array:
-    part = X[:, first:last]  # type: ignore[index]
-    if sparse.issparse(part):
-        gram = part.T @ (sparse.diags_array(weights) @ X)
-        return np.asarray(abs(gram).sum(axis=1)).ravel()
-    return np.asarray(np.abs((weights[:, None] * part).T @ X).sum(axis=1))
+def _sparse_absolute_sums(design: SparseDesign, weights: Array) -> Array:
+    from .block_kernels import absolute_gram_sums
+
+    rows = sparse.csr_array(design.X)
+    out = np.empty(design.shape[1])
+    absolute_gram_sums(
+        *design.parts,
+        rows.indptr.astype(np.int64),
+        rows.indices.astype(np.int64),
+        rows.data.astype(np.float64),
+        weights,
+        out,
+    )
+    return out
+
+
+def _dense_absolute_sums(X: Any, weights: Array) -> Array:
+    """The Gram matrix some rows at a time."""
+    p = X.shape[1]
+    parts = []
+    for first in range(0, p, _CHUNK):
+        part = weights[:, None] * X[:, first : first + _CHUNK]
+        parts.append(np.abs(part.T @ X).sum(axis=1))
+    return np.concatenate(parts)

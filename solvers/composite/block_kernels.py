@@ -120,6 +120,23 @@ def dense_add(X, features, outputs, d, eta):
                 eta[i, c] += X[i, j] * step
 
 
+@njit(_csc(_INTS, _INTS, _FLOATS, _FLOATS, _OUT), **_OPTIONS)
+def absolute_gram_sums(indptr, indices, data, row_starts, row_columns, row_data, weights, out):
+    """Out_j = sum_k |x_j' diag(weights) x_k|, X by columns and by rows."""
+    sums = np.zeros(out.size)
+    for j in range(out.size):
+        sums[:] = 0.0
+        for e in range(indptr[j], indptr[j + 1]):
+            i = indices[e]
+            scale = data[e] * weights[i]
+            for f in range(row_starts[i], row_starts[i + 1]):
+                sums[row_columns[f]] += scale * row_data[f]
+        total = 0.0
+        for k in range(out.size):
+            total += abs(sums[k])
+        out[j] = total
+
+
 # ---- the quadratic model of a block with an L1 term and bounds ------------------------------------------------
 
 

@@ -246,8 +246,8 @@ def partition_of(given: Any) -> Partition:
     raise TypeError(f"partition must be a name, a Partition or a sequence of index arrays, got {given!r}")
 
 
-def sparse_graph(problem: CompositeProblem, who: str) -> tuple[Indices, Indices, Array]:
-    """CSR arrays of the sparse A of a quadratic form of w.
+def require_sparse_graph(problem: CompositeProblem, who: str) -> Any:
+    """The sparse A of a quadratic form of w.
 
     Raises
     ------
@@ -259,9 +259,14 @@ def sparse_graph(problem: CompositeProblem, who: str) -> tuple[Indices, Indices,
         raise MismatchError(
             f"{who} needs the datafit QuadraticForm with a sparse A, not {type(datafit).__name__}"
         )
-    if problem.design.kind != "identity":
-        raise MismatchError(f"{who} needs a quadratic form of w itself: no X")
-    return graph_arrays(datafit.A)
+    if problem.design.kind != "identity" or problem.offset is not None:
+        raise MismatchError(f"{who} needs a quadratic form of w itself: no X and no offset")
+    return datafit.A
+
+
+def sparse_graph(problem: CompositeProblem, who: str) -> tuple[Indices, Indices, Array]:
+    """CSR arrays of that A; errors as in `require_sparse_graph`."""
+    return graph_arrays(require_sparse_graph(problem, who))
 
 
 def _size(problem: CompositeProblem) -> int:

@@ -23,7 +23,7 @@ from ...problems.composite.protocol import Array, Indices, MismatchError
 from .block_bounds import DIAGONALS, BlockBounds
 from .block_point import Block, BlockPoint
 from .model import minimize_model
-from .partition import Blocks, sparse_graph
+from .partition import Blocks, require_sparse_graph, sparse_graph
 
 
 class Setting:
@@ -345,7 +345,7 @@ class GreedyTree(Selection):
             raise ValueError(f"order must be 'gradient' or 'random', got {self.order!r}")
 
     def check(self, problem: CompositeProblem, variable: bool) -> None:
-        sparse_graph(problem, "selection 'greedy-tree'")
+        require_sparse_graph(problem, "selection 'greedy-tree'")
         if not variable:
             raise ValueError("selection 'greedy-tree' needs partition='variable'")
 

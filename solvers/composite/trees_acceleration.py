@@ -21,12 +21,15 @@ import numpy as np
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Indices
 from .driver import Run, State
-from .partition import Blocks, Trees, sparse_graph
+from .partition import Blocks, Trees, require_sparse_graph
 from .trees import ForestFactor, graph_arrays
 from .update import smooth_penalty
 
 _CHUNK = 16
 """Iterations in a step at most: for each one w is brought into its own order."""
+
+_MARGIN = 0.5
+"""Of the tolerance: the residual is measured in another norm than the certificate's."""
 
 
 @dataclass
@@ -61,7 +64,7 @@ class ForestConjugateGradient:
 
     def check(self, problem: CompositeProblem) -> None:
         """A sparse quadratic form of w and a penalty without kinks and bounds."""
-        sparse_graph(problem, "method 'forest-cg'")
+        require_sparse_graph(problem, "method 'forest-cg'")
         smooth_penalty(problem, "method 'forest-cg'")
 
     def init(self, run: Run, w: Array, b: Array) -> _State:
@@ -77,7 +80,7 @@ class ForestConjugateGradient:
             problem.objective(first),
             sweeps=sweeps,
             rho=sweeps.rho,
-            target=self.tol**2 * sweeps.rho,
+            target=(_MARGIN * self.tol) ** 2 * sweeps.rho,
             settled=not sweeps.rho > 0.0,
         )
 
@@ -153,7 +156,7 @@ class ForestSweeps:
             first, last = self._starts[k : k + 2]
             tree = ForestFactor(graph, block, self._l2[block])
             self._order[first:last] = tree.order
-            parent[first:last] = np.where(tree.parent >= 0, tree.parent + first, -1)
+            parent[first:last] = first + np.where(tree.parent >= 0, tree.parent, np.arange(block.size))
             inverse[first:last], factors[first:last] = 1.0 / tree.pivots, tree.factors
         self._forest = parent, inverse, factors
         place[self._order] = np.arange(n, dtype=np.int32)

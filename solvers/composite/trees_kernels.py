@@ -10,7 +10,10 @@ _FLOATS = types.Array(types.float64, 1, "C", readonly=True)
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
-@njit(types.void(types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1]), **_OPTIONS)
+@njit(
+    types.void(types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1]),
+    **_OPTIONS,
+)
 def _keep_order(given, order, parent, key, where):
     """Sort a depth first order by the latest given place among a vertex and its ancestors.
 

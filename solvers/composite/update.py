@@ -19,7 +19,7 @@ from ...problems.composite.protocol import Array, MismatchError
 from .block_bounds import regular_factor
 from .block_point import Block, BlockPoint, QuadraticPoint
 from .model import minimize_model
-from .partition import sparse_graph
+from .partition import require_sparse_graph
 from .selection import Setting
 from .trees import ForestFactor
 
@@ -332,7 +332,7 @@ class MessagePassing(Update):
     """Minimises a sparse quadratic exactly over a block whose graph is a forest, in O(|b|)."""
 
     def check(self, problem: CompositeProblem) -> None:
-        sparse_graph(problem, "update 'trees'")
+        require_sparse_graph(problem, "update 'trees'")
         smooth_penalty(problem, "update 'trees'")
 
     def begin(self, setting: Setting) -> Apply:
@@ -372,9 +372,7 @@ def smooth_penalty(problem: CompositeProblem, who: str) -> tuple[Array, Array]:
         l1, l2, linear, lower, upper = penalty.arrays(problem.p)
         if not l1.any() and np.isneginf(lower).all() and np.isposinf(upper).all():
             return linear, l2
-    raise MismatchError(
-        f"{who} needs a penalty without kinks and bounds, not {type(penalty).__name__}"
-    )
+    raise MismatchError(f"{who} needs a penalty without kinks and bounds, not {type(penalty).__name__}")
 
 
 UPDATES: dict[str, type[Update]] = {
