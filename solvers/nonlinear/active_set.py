@@ -34,6 +34,7 @@ from .inequalities import ActiveSetIterate, Inequalities, Mask, Multipliers
 from .iteration import IterationLog, Outcome
 from .merit import EPSILON
 from .newton import NewtonSystem
+from .repairs import described
 
 
 @dataclass(frozen=True)
@@ -361,4 +362,5 @@ class ActiveSetIteration:
             step=float(np.abs(choice.direction.dx).max(initial=0.0)),
             search=choice.label,
             factorisations=newton.factorisations,
+            repairs=described(newton.repairs),
         )

@@ -138,6 +138,7 @@ class ActiveSetState:
             "step": log.step,
             "search": log.search,
             "factorisations": log.factorisations,
+            "repairs": log.repairs,
             **self.algebra.describe(self.iteration.newton),
         }
 

@@ -16,7 +16,7 @@ import numpy as np
 from ...problems.nlp import Vector
 from .inequalities import ActiveSetIterate, Inequalities, Mask, Multipliers
 from .merit import add_hessian_product
-from .newton import NewtonSystem
+from .newton import LARGEST_RESIDUAL, NewtonSystem
 
 
 @dataclass(slots=True)
@@ -51,6 +51,7 @@ class ActiveSetSystem:
 
     def load(self, it: ActiveSetIterate) -> bool:
         """Take the Hessian of the Lagrangian at an iterate; False where it is not finite."""
+        self.system.repairs.clear()
         self.hessian = self.problem.form.hessian(it.point, it.y)
         return bool(np.isfinite(self.hessian).all())
 
@@ -183,7 +184,7 @@ class ActiveSetSystem:
         J = np.where(
             free[pattern.jacobian_columns] & rows[pattern.jacobian_rows], it.point.jacobian_values, 0.0
         )
-        system.kkt.load(H, J)
+        system.load_values(H, J)
         # 1 on the diagonal of a fixed variable; an inactive row's tail variable has curvature 1, an active
         # one's is infinite.
         sigma = np.concatenate([np.where(fixed, 1.0, 0.0), np.where(rows[form.tail_rows], np.inf, 1.0)])
@@ -194,13 +195,12 @@ class ActiveSetSystem:
                 np.where(rows, target - np.asarray(it.point.J @ shift), 0.0),
             ]
         )
-        least = 0.0
-        for _ in range(8):
-            if not system.regularise(sigma, error, least, dual):
-                return None
+        if not system.regularise(sigma, error, least_c=dual):
+            return None
+        while True:
             solution, residual = system.kkt.solve(rhs)
-            if residual <= 1e-5:
+            if residual <= LARGEST_RESIDUAL:
                 dx = np.where(fixed, shift, solution[: form.nx])
                 return dx, np.where(rows, solution[form.nx :], 0.0), residual
-            least = max(8.0 * system.delta_w, 1e-8)
-        return None
+            if not system.resolve(sigma):
+                return None

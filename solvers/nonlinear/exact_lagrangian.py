@@ -129,6 +129,7 @@ class ExactState:
             "step": log.step,
             "search": ("r" if self.restoration else "") + log.search,
             "factorisations": log.factorisations,
+            "repairs": log.repairs,
             "inner_iterations": log.inner_iterations,
             "remedy": self.remedy,
             "inequalities": self.inequalities,

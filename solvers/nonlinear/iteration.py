@@ -15,7 +15,8 @@ from .barrier_update import BarrierUpdate, MonotoneUpdate
 from .form import Form, Point
 from .iterate import Bounds, Iterate
 from .linear_algebra import LinearAlgebra
-from .newton import Direction, RegularisationRule
+from .newton import LARGEST_RESIDUAL, Direction, RegularisationRule
+from .repairs import described
 from .search import Accepted, Search, trial_point
 
 TINY_STEP = 10.0 * float(np.finfo(float).eps)
@@ -52,6 +53,7 @@ class IterationLog:
     search: str = ""
     factorisations: int = 0
     inner_iterations: int = 0
+    repairs: str = ""
 
 
 @dataclass(eq=False)
@@ -141,20 +143,19 @@ class BarrierIteration:
             search.reset()
 
     def _direction(self) -> Direction | None:
-        """A direction that solves the Newton system; more regularisation where the residual test fails."""
+        """A direction that solves the Newton system, repaired where the residual test fails."""
         system, iterate = self.system, self.iterate
         system.target = self.tol
         if not system.factor(iterate, self.mu):
             return None
         direction = self.update.with_factors(self)
-        for _ in range(8):
+        while True:
             direction = direction or system.direction(iterate, self.mu)
-            if direction.residual <= 1e-5 or (not system.direct and isfinite(direction.residual)):
+            if direction.residual <= LARGEST_RESIDUAL or (not system.direct and isfinite(direction.residual)):
                 return direction
             direction = None
-            if not system.regularise(iterate.sigma, self.mu, least=max(8.0 * system.delta_w, 1e-8)):
+            if not system.resolve(iterate.sigma):
                 return None
-        return None
 
     def _tiny_step(self, direction: Direction, limit: float) -> Accepted | None:
         """A step within rounding of w is taken without a search: no function can judge it."""
@@ -204,6 +205,7 @@ class BarrierIteration:
             search=accepted.label,
             factorisations=self.system.factorisations,
             inner_iterations=self.system.iterations,
+            repairs=described(self.system.repairs),
         )
 
     def replace_point(self, point: Point, zl: Vector, zu: Vector) -> None:

@@ -195,7 +195,7 @@ class MatrixFreeSystem(NewtonSystem):
                 if self.delta_w > 0.0:
                     self._last_delta_w = self.delta_w
                 break
-            self._grow()
+            self.grow()
             if not self.regularise(iterate.sigma, mu, least=self.delta_w):
                 break
             found = super().direction(iterate, mu, c)

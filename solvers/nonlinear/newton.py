@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,10 @@ from .form_kernels import all_finite
 from .iterate import Iterate
 from .kkt import KKTSolver, LinearSolver, kkt_solver
 from .newton_kernels import recovered_step, reduced_diagonals, reduced_right_side
+from .repairs import Symptom, examine, repair
+
+LARGEST_RESIDUAL = 1e-5
+"""Relative residual of a direct solver's solution beyond which it counts as inaccurate."""
 
 SMALLEST_SIGMA = 1e-14
 """Floor of the diagonal of a tail variable, so that eliminating it stays within double precision."""
@@ -77,6 +82,10 @@ class NewtonSystem:
         The Hessian of the last factorisation: values of its lower triangle, or something with ``@``.
     direct : bool
         True where directions are exact up to rounding, so that a large residual tells of a breakdown.
+    repairs : Counter
+        How often each repair was made in this iteration.
+    used, used_in_run : Counter
+        The same for this matrix and, of lasting repairs, for the run.
     """
 
     direct = True
@@ -100,10 +109,16 @@ class NewtonSystem:
         self._primal, self._dual = np.zeros(form.nx), np.zeros(form.m)
         self._tail_sigma = np.zeros(form.tail_rows.size)
         self.factorisations = 0
+        self.dual_regularisation = 0.0
+        self._loaded: tuple[Any, ...] = ()
+        self.repairs: Counter[str] = Counter()
+        self.used: Counter[str] = Counter()
+        self.used_in_run: Counter[str] = Counter()
 
     def factor(self, iterate: Iterate, mu: float) -> bool:
         """Factorise at an iterate with the regularisation that gives the inertia (n, m, 0)."""
         point = iterate.point
+        self.repairs.clear()
         self.hessian = hessian = self.form.hessian(point, iterate.y)
         if isinstance(hessian, np.ndarray) and not all_finite(hessian):
             return False
@@ -113,7 +128,12 @@ class NewtonSystem:
     def load(self, point: Point, hessian: Any) -> None:
         """Hand the derivatives at a point to the linear solver."""
         assert point.jacobian_values is not None
-        self.kkt.load(hessian, point.jacobian_values)
+        self.load_values(hessian, point.jacobian_values)
+
+    def load_values(self, hessian: Any, jacobian: Vector) -> None:
+        """Hand the values of H and J to the linear solver."""
+        self._loaded = hessian, jacobian
+        self.kkt.load(hessian, jacobian)
 
     @property
     def regularised(self) -> bool:
@@ -125,30 +145,61 @@ class NewtonSystem:
         return None
 
     def regularise(self, sigma: Vector, mu: float, least: float = 0.0, least_c: float = 0.0) -> bool:
-        """Raise delta_w from ``least``, and delta_c for a deficient Jacobian, until the inertia is right."""
-        rule, form = self.rule, self.form
-        dual = rule.dual * max(mu, 1e-11) ** rule.dual_exponent
-        self.delta_w, self.delta_c = least, max(least_c, dual if self._dependent else 0.0)
-        while self.delta_w <= rule.largest:
-            inertia = self._factor(sigma)
-            if inertia == (form.nx, form.m, 0):
-                if self.delta_w > 0.0:
-                    self._last_delta_w = self.delta_w
-                return True
-            deficient = inertia[1] < form.m or inertia[2] > 0
-            if self.delta_c == 0.0 and form.m and deficient:
-                self.delta_c = dual
-                continue
-            self._grow()
-        return False
+        """Factorise, and repair the matrix by `repairs.REPAIRS`, until its inertia is (n, m, 0).
 
-    def _grow(self) -> None:
+        Parameters
+        ----------
+        sigma : ndarray, shape (nw,)
+            Diagonal that is added to the Hessian in w.
+        mu : float
+            Barrier parameter, which delta_c goes by.
+        least, least_c : float
+            delta_w and delta_c to begin with.
+        """
+        rule = self.rule
+        self.used.clear()
+        self.dual_regularisation = rule.dual * max(mu, 1e-11) ** rule.dual_exponent
+        self.delta_w = least
+        self.delta_c = max(least_c, self.dual_regularisation if self._dependent else 0.0)
+        return self._settle(sigma)
+
+    def resolve(self, sigma: Vector) -> bool:
+        """Another factorisation of the same matrix, repaired, since its last solution was inaccurate."""
+        return repair(self, Symptom.INACCURATE) and self._settle(sigma)
+
+    def _settle(self, sigma: Vector) -> bool:
+        while (symptom := examine(self, self._factor(sigma))) is not None:
+            if not repair(self, symptom):
+                return False
+        if self.delta_w > 0.0:
+            self._last_delta_w = self.delta_w
+        return True
+
+    def grow(self) -> None:
+        """The next delta_w, see `RegularisationRule`."""
         rule = self.rule
         if self.delta_w == 0.0:
             last = self._last_delta_w
             self.delta_w = max(rule.smallest, rule.shrink * last) if last > 0.0 else rule.first
         else:
             self.delta_w *= rule.growth_first if self._last_delta_w == 0.0 else rule.growth
+
+    def is_finite(self) -> bool:
+        """Whether all entries of the matrix are finite numbers, as far as they are known."""
+        return all(bool(np.isfinite(part).all()) for part in self._entries())
+
+    def is_zero(self) -> bool:
+        """Whether all entries of the matrix are zero, as far as they are known."""
+        return not any(bool(part.any()) for part in self._entries())
+
+    def _entries(self) -> list[Vector]:
+        known = [part for part in self._loaded if isinstance(part, np.ndarray)]
+        return [*known, self._primal, self._dual]
+
+    def replace_solver(self, solver: KKTSolver) -> None:
+        """Go on with another linear solver, for good."""
+        self.kkt = solver
+        solver.load(*self._loaded)
 
     def _factor(self, sigma: Vector) -> tuple[int, int, int]:
         form = self.form

@@ -1,9 +1,7 @@
 """What a run does where its iteration comes to nothing: a table of remedies, tried from the top.
 
-Troubles of a single linear system are settled before, in `NewtonSystem.regularise` and
-`BarrierIteration.advance`, in this order: a diagonal on the rows where the matrix is singular, one on the
-Hessian until the inertia is right, more of it where the solution's residual is large, the monotone barrier
-rule where the adaptive one found no step.
+Troubles of a single linear system are settled before, by `repairs.REPAIRS`; and where the adaptive barrier
+rule found no step, the monotone one tries, in `BarrierIteration.advance`.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ half to a sixth of feral's time, at .25 and .33 (MSS2, STEENBRG) as much or more
 LARGEST_DENSE = 4000
 """Unknowns up to which a dense matrix is stored at all: 128 MB."""
 
+AFFORDABLE = 1000
+"""Unknowns up to which LAPACK takes over where the sparse factorisation fails."""
+
 LinearSolver = Literal["auto", "dense", "sparse"]
 
 
@@ -47,6 +50,20 @@ def suits_dense(pattern: KKTPattern) -> bool:
         return True
     nonzeros = pattern.hessian_rows.size + pattern.jacobian_rows.size
     return order <= LARGEST_DENSE and nonzeros >= DENSE_SHARE * order * order / 2
+
+
+def alternative(solver: KKTSolver) -> KKTSolver | None:
+    """Another direct solver for the same pattern, where one has failed; None where there is none to afford.
+
+    Solvers that wrap others, or that do not factorise, have none.
+    """
+    if isinstance(solver, DenseKKT):
+        return SparseKKT(solver.pattern)
+    if isinstance(solver, SparseUntilFull) and isinstance(solver.inner, DenseKKT):
+        return SparseKKT(solver.pattern)
+    if isinstance(solver, SparseKKT | SparseUntilFull) and solver.pattern.order <= AFFORDABLE:
+        return DenseKKT(solver.pattern)
+    return None
 
 
 class SparseUntilFull:
@@ -80,6 +97,10 @@ class SparseUntilFull:
         self.inner = DenseKKT(self.pattern)
         self.inner.load(*self._loaded)
         return self.inner.factor(primal, dual)
+
+    def reorder(self) -> bool:
+        """See `SparseKKT.reorder`."""
+        return isinstance(self.inner, SparseKKT) and self.inner.reorder()
 
     def solve(self, rhs: Vector) -> tuple[Vector, float]:
         """See `KKTSolver.solve`."""

@@ -47,8 +47,8 @@ class SparseKKT:
         self._base = np.zeros(rows.size)
         self._values = np.zeros(rows.size)
         self._matrix: Any = feral.CscMatrix(pattern.order, indptr, rows, self._values)
-        # Serial: on two cores its threads gain nothing, and lose much where the cores are busy.
-        self._solver: Any = feral.Solver(parallel=False)
+        self._dissects = self._settled = False
+        self._solver: Any = self._new_solver()
         self._analysed = False
 
     @property
@@ -85,12 +85,25 @@ class SparseKKT:
             return self._solver.refactor(self._matrix)[0]
         status, _ = self._solver.factor(self._matrix)
         fill = self.fill
-        if fill > HEAVY_FILL * self.pattern.order:
+        if not self._settled and fill > HEAVY_FILL * self.pattern.order:
             dissected = self._feral.analyze(self._matrix, ordering="metis")
             if dissected.factor_nnz_estimate < 0.9 * fill:
-                self._solver = self._feral.Solver(ordering="metis", parallel=False)
+                self._dissects = True
+                self._solver = self._new_solver()
                 status, _ = self._solver.factor(self._matrix)
         return status
+
+    def reorder(self) -> bool:
+        """Begin again with the other ordering: nested dissection for minimum degree, or the reverse."""
+        self._dissects = not self._dissects
+        self._solver = self._new_solver()
+        self._analysed, self._settled = False, True
+        return True
+
+    def _new_solver(self) -> Any:
+        # Serial: on two cores its threads gain nothing, and lose much where the cores are busy.
+        ordering = {"ordering": "metis"} if self._dissects else {}
+        return self._feral.Solver(parallel=False, **ordering)
 
     def _inertia(self, status: Any) -> Inertia:
         order = self.pattern.order
