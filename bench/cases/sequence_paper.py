@@ -3,7 +3,8 @@
 Khodak, Chow, Balcan & Talwalkar, ICLR 2024. Iterations are counted to ||r|| <= 1e-8 ||b||, from the last
 solution in the heat equation and from zero for A + c I. The solutions do not depend on how they were found,
 so the iterations of every omega on every system are counted once and the learners of a grid are played on
-that table, with three generators each; the others solve the systems themselves. ``curves`` in the result are
+that table, three
+generators each; the others solve the systems themselves. ``curves`` in the result are
 cumulative costs against steps.
 """
 
@@ -52,6 +53,7 @@ PUBLISHED = {
         "instance optimum": 58.6,
     },
 }
+LEARNERS = ("tsallis-inf", "tsallis-inf-rv", "contextual", "chebcb")
 _BINS = {"HEAT": 6, "BETASHIFT-WIDE": 5, "BETASHIFT-NARROW": 5}
 
 Row = dict[str, Any]
@@ -94,7 +96,7 @@ def run(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         "environment": environment(),
         "rows": rows,
         "curves": curves,
-        "targets": _targets(rows),
+        "targets": _targets(rows, quick),
     }
 
 
@@ -148,7 +150,7 @@ def _compare(counts: _Counts, scale: float) -> tuple[list[Row], dict[str, list[f
     for omega in (1.0, 1.5):
         losses[f"omega {omega:g}"] = table[:, int(np.argmin(np.abs(counts.omegas - omega)))].astype(float)
     losses["best fixed"] = table[:, int(np.argmin(table.sum(axis=0)))].astype(float)
-    for name in ("tsallis-inf", "tsallis-inf-rv", "contextual", "chebcb"):
+    for name in LEARNERS:
         played = [_play(name, counts, seed) for seed in range(_SEEDS)]
         losses[name] = np.mean(played, axis=0)
     losses |= _ours(counts)
@@ -204,17 +206,17 @@ def _curve(loss: NDArray[np.float64]) -> list[float]:
     return [float(cumulative[int(k)]) for k in np.linspace(0, loss.size - 1, _CURVE_POINTS)]
 
 
-def _targets(rows: list[Row]) -> list[Row]:
-    """The published figures, and that the learner of one number does no worse than the published ones."""
+def _targets(rows: list[Row], quick: bool) -> list[Row]:
+    """The published figures, of learners with all steps only, and the one-scalar learner's ratio."""
     targets = []
     for row in rows:
-        if row["paper"] is not None:
+        if row["paper"] is not None and not (quick and row["solver"] in LEARNERS):
             targets.append(
                 {
                     "name": f"{row['sequence']}, {row['solver']}: iterations over the published",
                     "value": row["ratio"],
-                    "target": "0.85 to 1.15",
-                    "met": 0.85 <= row["ratio"] <= 1.15,
+                    "target": "0.95 to 1.05",
+                    "met": 0.95 <= row["ratio"] <= 1.05,
                 }
             )
         if row["solver"] == "one-scalar":

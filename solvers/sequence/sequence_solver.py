@@ -153,7 +153,7 @@ class SequenceSolver:
         self._kind: Literal["pos", "gen"] | None = None
         self._tracker = GapTracker(lanczos_gap)
         self._previous: Vector | None = None
-        self._product_seconds = 1.0  # nothing is compared before there was a product
+        self._product_seconds = math.inf
         self.systems = 0
         """Systems that were worked on."""
 
@@ -246,7 +246,8 @@ class SequenceSolver:
         start = x0 if x0 is not None else self._previous
         if start is None or start.size != b.size:
             start = np.zeros(b.size)
-        if start.any():
+        if start.any() or not math.isfinite(self._product_seconds):
+            A @ b  # into the caches
             started = perf_counter()
             residual = float(np.linalg.norm(b - A @ start))
             self._product_seconds = min(self._product_seconds * 1.02, perf_counter() - started)

@@ -15,19 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cost_model import CostModel
+from .direct import Direct
 from .eisenstat import EisenstatCG
+from .incomplete_cholesky import IncompleteCholesky
 from .learners import Context, Learner, learner_from_state
+from .multigrid import Multigrid
 from .portfolio import Outlook
-from .preconditioned_cg import preconditioned_cg, refine
-from .protocol import LinearAnswer, LinearStatus, Setup
+from .protocol import LinearAnswer, LinearSolver, LinearStatus, Setup
 from .refresh import RefreshPolicy
-from .sequence_preconditioners import (
-    Factorisation,
-    IncompleteCholesky,
-    Multigrid,
-    Preconditioner,
-    same_pattern,
-)
 from .sor import SOR
 
 Vector = NDArray[np.float64]
@@ -259,14 +254,14 @@ class CachedMethod(SystemMethod):
     def __init__(self, unit: Unit = "time") -> None:
         self.unit = unit
         self.policy = RefreshPolicy()
-        self._preconditioner = self._new()
+        self._solver = self._new_solver()
         self._built = False
-        self._pattern: tuple[Any, Any] | None = None
+        self._pattern: Any = None  # a matrix that has it
         self._per_iteration: Cost | None = None
 
     @abstractmethod
-    def _new(self) -> Preconditioner:
-        """The preconditioner, with nothing built."""
+    def _new_solver(self) -> LinearSolver:
+        """One whose `setup` builds and whose `update` keeps."""
 
     def outlook(self, task: Task, unit: Unit) -> Outlook:
         """Fresh cost at like places, with what age costs where nothing is rebuilt."""
@@ -287,37 +282,34 @@ class CachedMethod(SystemMethod):
         """Solve with what there is, or with a new preconditioner where that is due or the old one fails."""
         if self._is_due(task):
             return self._solve_anew(task)
+        self._solver.update(task.A)
         answer, cost = self._iterate(task, self._patience_left())
         self.policy.solved(task.place, cost.in_unit(self.unit), fresh=False)
-        if answer.converged or answer.status is LinearStatus.TIME_LIMIT:
+        if answer.converged or answer.status in (LinearStatus.TIME_LIMIT, LinearStatus.INTERRUPTED):
             return Attempt(answer.x, answer.status, answer.iterations, cost)
         anew = self._solve_anew(replace(task, start=answer.x))
         return replace(anew, iterations=anew.iterations + answer.iterations, setup=anew.setup + cost)
 
     def _solve_anew(self, task: Task) -> Attempt:
         """With a preconditioner for this very matrix."""
-        first = self._pattern is None or not same_pattern(self._pattern, task.A)
-        setup = self._preconditioner.build(task.A)
+        first = self._pattern is None or not _same_pattern(self._pattern, task.A)
+        setup = self._solver.setup(task.A)
         paid = Cost(setup.seconds, setup.work)
         if setup.failure is not None:
             self.failed()
             return Attempt(task.start, setup.failure, 0, Cost(), paid)
-        self._pattern, self._built = (task.A.indptr, task.A.indices), True
+        self._pattern, self._built = task.A, True
         self.policy.rebuilt(task.place, paid.in_unit(self.unit) * (self.rebuild_share if first else 1.0))
-        answer, cost = self._iterate(task, task.max_iterations, fresh=True)
+        answer, cost = self._iterate(task, task.max_iterations)
         self.policy.solved(task.place, cost.in_unit(self.unit), fresh=True)
         return Attempt(answer.x, answer.status, answer.iterations, cost, paid)
 
-    def _iterate(self, task: Task, most: int, fresh: bool = False) -> tuple[LinearAnswer, Cost]:
+    def _iterate(self, task: Task, most: int) -> tuple[LinearAnswer, Cost]:
         limits = {**task.limits, "max_iterations": min(most, task.max_iterations)}
-        answer = self._run(task, limits, fresh)
-        cost = Cost(answer.seconds, answer.work)
-        steps = max(answer.iterations, 1)
+        answer = self._solver.solve(task.b, task.start, **limits)
+        cost, steps = Cost(answer.seconds, answer.work), max(answer.iterations, 1)
         self._per_iteration = Cost(cost.seconds / steps, cost.work / steps)
         return answer, cost
-
-    def _run(self, task: Task, limits: dict[str, Any], fresh: bool) -> LinearAnswer:
-        return preconditioned_cg(task.A, task.b, task.start, self._preconditioner, **limits)
 
     def _patience_left(self) -> int:
         """Iterations with an old preconditioner that cost as much as a new one."""
@@ -327,7 +319,7 @@ class CachedMethod(SystemMethod):
         return max(int(price), _FEWEST_STALE)
 
     def _is_due(self, task: Task) -> bool:
-        if not self._built or self._pattern is None or not same_pattern(self._pattern, task.A):
+        if not self._built or self._pattern is None or not _same_pattern(self._pattern, task.A):
             return True
         return self.policy.due(task.place)
 
@@ -355,9 +347,9 @@ class IncompleteCholeskyMethod(CachedMethod):
 
     name = "incomplete-cholesky"
     guessed_setup = 60.0
-    guessed_solve = 100.0
+    guessed_solve = 150.0
 
-    def _new(self) -> Preconditioner:
+    def _new_solver(self) -> LinearSolver:
         return IncompleteCholesky()
 
 
@@ -368,7 +360,7 @@ class MultigridMethod(CachedMethod):
     guessed_setup = 700.0
     guessed_solve = 400.0
 
-    def _new(self) -> Preconditioner:
+    def _new_solver(self) -> LinearSolver:
         return Multigrid()
 
 
@@ -376,23 +368,24 @@ class DirectMethod(CachedMethod):
     """A sparse factorisation: refinement with a new one, conjugate gradients with an old one."""
 
     name = "direct"
-    guessed_setup = 500.0
+    guessed_setup = 400.0
     guessed_solve = 60.0
     rebuild_share = 0.4
 
-    def _new(self) -> Preconditioner:
-        return Factorisation()
-
-    def _run(self, task: Task, limits: dict[str, Any], fresh: bool) -> LinearAnswer:
-        iterate = refine if fresh else preconditioned_cg
-        return iterate(task.A, task.b, task.start, self._preconditioner, **limits)
+    def _new_solver(self) -> LinearSolver:
+        return Direct()
 
 
 class GeneralDirectMethod(DirectMethod):
-    """Sparse LU of every matrix."""
-
-    def _new(self) -> Preconditioner:
-        return Factorisation(symmetric=False)
+    """A sparse factorisation of every matrix: conjugate gradients are not for these."""
 
     def _is_due(self, task: Task) -> bool:
         return True
+
+
+def _same_pattern(A: Any, other: Any) -> bool:
+    """Whether two CSR matrices have their entries in the same places."""
+    return A.shape == other.shape and all(
+        one is two or (one.size == two.size and (np.shares_memory(one, two) or np.array_equal(one, two)))
+        for one, two in ((A.indptr, other.indptr), (A.indices, other.indices))
+    )
