@@ -3,8 +3,8 @@
 What is promised, and held here: convex quadratic programmes are solved, to the known value; infeasible
 problems end with a certificate of infeasibility, unbounded ones with a certificate of unboundedness, and
 neither ever with success; problems with a feasible point and an objective bounded below are solved in at
-least `RATE` of all cases, quadratic ones without factorisations in `INEXACT_RATE`, and a success is a solution
-always. (With rows that are not convex a local minimum of the violation is an honest answer.)
+least `RATE` of all cases, quadratic ones without factorisations in `INEXACT_RATE`, and a success is a
+solution always. (With rows that are not convex a local minimum of the violation is an honest answer.)
 """
 
 from __future__ import annotations
