@@ -1,4 +1,4 @@
-"""Bounds of the Hessian, for steps and for scores: L_i, L_b, H_b and diagonal majorisers of variable blocks."""
+"""Bounds of the Hessian, for steps and for scores: L_i, L_b, H_b and diagonals for variable blocks."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class BlockBounds:
 
     def _row_sums(self) -> Array:
         """Sum_j |M_ij| of the whole bound M: with it diag(D) >= M for any block."""
-        datafit, p = self.problem.datafit, self.problem.p
+        datafit = self.problem.datafit
         if isinstance(datafit, QuadraticForm):
             return np.asarray(abs(datafit.A).sum(axis=1)).ravel()
         bound = self._curvatures

@@ -48,13 +48,13 @@ class BlockDescent:
     Parameters
     ----------
     partition : str, Partition or sequence of index arrays
-        ``"variable"`` (VB: any tau coordinates), ``"sort"``, ``"average"``, ``"order"`` (fixed blocks of tau),
-        ``"trees"``, ``"multicolour"`` (blocks of a sparse graph), ``"groups"`` (of a group penalty), or the
-        blocks themselves, coordinates of w flat.
+        ``"variable"`` (VB: any tau coordinates), ``"sort"``, ``"average"``, ``"order"`` (fixed blocks of
+        tau), ``"trees"``, ``"multicolour"`` (blocks of a sparse graph), ``"groups"`` (of a group penalty), or
+        the blocks themselves, coordinates of w flat.
     selection : str or Selection
         ``"random"``, ``"cyclic"``, ``"permutation"``, ``"lipschitz"``; greedy: ``"gs"``, ``"gsl"``,
-        ``"gsd"``, ``"gsq"``, ``"gsq-iht"``, ``"gs-r"``; of sparse graphs ``"greedy-tree"``, ``"random-tree"``.
-        With a penalty the greedy rules are the proximal ones (GS-q, ...).
+        ``"gsd"``, ``"gsq"``, ``"gsq-iht"``, ``"gs-r"``; of sparse graphs ``"greedy-tree"``,
+        ``"random-tree"``. With a penalty the greedy rules are the proximal ones (GS-q, ...).
     update : str or Update
         ``"gradient"``, ``"backtracking"``, ``"matrix"``, ``"newton"``, ``"exact"``, ``"tmp"`` (two-metric
         projection), ``"homotopy"``, ``"trees"`` (message passing).
@@ -70,10 +70,10 @@ class BlockDescent:
 
     Notes
     -----
-    The defaults, greedy variable blocks by sum g_i^2 / L_i with Newton steps, are the paper's combination that
-    identifies the support and then converges superlinearly, in finitely many steps on quadratics, once tau is
-    at least the size of the support. `Result.record` holds ``identified_at``, the update after which the
-    support has not changed, and `Result.slack` its margin delta.
+    The defaults, greedy variable blocks by sum g_i^2 / L_i with Newton steps, are the paper's combination
+    that identifies the support and then converges superlinearly, in finitely many steps on quadratics, once
+    tau is at least the size of the support. `Result.record` holds ``identified_at``, the update after which
+    the support has not changed, and `Result.slack` its margin delta.
     """
 
     partition: str | Partition | Sequence[Any] = "variable"
@@ -127,7 +127,9 @@ class BlockDescent:
     def step(self, run: Run, state: _State) -> _State:
         """Select and update, once or a few times."""
         point, picks, apply = state.point, state.picks, state.apply
-        assert point is not None and picks is not None and apply is not None
+        assert point is not None
+        assert picks is not None
+        assert apply is not None
         if state.settled:
             point.refresh()
         updates, identified_at = state.updates, state.identified_at

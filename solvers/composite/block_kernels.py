@@ -77,7 +77,7 @@ def submatrix(indptr, indices, data, block, place, out):
         place[i] = -1
 
 
-# ---- designs: coordinate j is the column features[j] with the output outputs[j] -----------------------------
+# ---- designs: coordinate j is the column features[j] with the output outputs[j] ----------------------------
 
 
 @njit(_csc(_INTS, _INTS, _PREDICTOR, _OUT), **_OPTIONS)
@@ -137,7 +137,7 @@ def absolute_gram_sums(indptr, indices, data, row_starts, row_columns, row_data,
         out[j] = total
 
 
-# ---- the quadratic model of a block with an L1 term and bounds ------------------------------------------------
+# ---- the quadratic model of a block with an L1 term and bounds ---------------------------------------------
 
 
 @njit(

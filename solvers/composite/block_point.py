@@ -91,8 +91,8 @@ class PenaltyParts:
             return np.zeros_like(x)
         if self.arrays is None:
             raise self.penalty.lacks(
-                "its values by coordinates, which greedy rules other than 'gs-r' compare (piecewise quadratic "
-                "penalties do)"
+                "its values by coordinates, which greedy rules other than 'gs-r' compare "
+                "(piecewise quadratic penalties do)"
             )
         l1, l2, linear, _, _ = self.arrays
         return l1 * np.abs(x) + (0.5 * l2 * x + linear) * x

@@ -23,6 +23,7 @@ def minimize_model(H: Array, g: Array, x: Array, penalty: Penalty) -> Array:
     H : ndarray, shape (tau, tau)
         Positive semidefinite.
     g, x : ndarray, shape (tau,)
+        Gradient at x, and x.
     penalty : PiecewiseQuadratic
         Of the block.
 

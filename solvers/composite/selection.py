@@ -1,7 +1,7 @@
 """Which block is updated next: rules by chance, by turns, and the greedy ones.
 
-A rule is a generator of blocks; when it is asked for the next one the point has moved. The greedy rules compare
-what the blocks promise by a quadratic model with Hessian c I, L_b I, diag(D) or H_b,
+A rule is a generator of blocks; when it is asked for the next one the point has moved. The greedy rules
+compare what the blocks promise by a quadratic model with Hessian c I, L_b I, diag(D) or H_b,
 
     -min over d of g_b'd + d'Hd / 2 + Omega(x + d) - Omega(x),
 

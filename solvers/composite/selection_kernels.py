@@ -1,4 +1,4 @@
-"""A tournament among the scores of blocks: the largest is at the root, a changed score climbs log2(n) levels."""
+"""A tournament among the scores of blocks: the largest is at the root, a change climbs log2(n) levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OPTIONS = {"cache": True, "nogil": True}
 
 @njit(types.void(types.float64[::1]), **_OPTIONS)
 def build(tree):
-    """Fill the inner nodes 1 .. size - 1; the leaves are in the second half, the children of k 2k and 2k + 1."""
+    """Fill the inner nodes from 1 on; the leaves are the second half, the children of k are 2k and 2k + 1."""
     for k in range(tree.size // 2 - 1, 0, -1):
         tree[k] = max(tree[2 * k], tree[2 * k + 1])
 
@@ -45,7 +45,7 @@ def champion(tree):
 
 @njit(types.void(types.float64[::1], types.int64, types.int64[::1]), **_OPTIONS)
 def leaders(tree, count, out):
-    """The `count` leaves with the largest scores, in O(count (log n + count)): a walk over the nodes' frontier."""
+    """The `count` leaves with the largest scores, found by a walk along a frontier of nodes."""
     first = tree.size // 2
     nodes = np.empty(2 * count * 64 + 2, dtype=np.int64)
     nodes[0], size = 1, 1

@@ -22,9 +22,9 @@ def graph_arrays(A: Any) -> tuple[Indices, Indices, Array]:
 class ForestFactor:
     """Factorisation of A_bb where the graph of the block b is a forest; no fill, O(|b|).
 
-    Message passing in the words of Nutini, Laradji and Schmidt (2022), section 5: from the leaves to the roots
-    P_ii -= sum_j P_ji^2 / P_jj over the children j, then C_i -= sum_j (P_ji / P_jj) C_j, and back from the
-    roots x_i = (C_i - A_ip x_p) / P_ii. The pivots do not depend on the right-hand side and are kept.
+    Message passing in the words of Nutini, Laradji and Schmidt (2022), section 5: from the leaves to the
+    roots P_ii -= sum_j P_ji^2 / P_jj over the children j, then C_i -= sum_j (P_ji / P_jj) C_j, and back from
+    the roots x_i = (C_i - A_ip x_p) / P_ii. The pivots do not depend on the right-hand side and are kept.
 
     Parameters
     ----------

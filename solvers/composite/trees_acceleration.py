@@ -1,14 +1,14 @@
 """Exact sweeps over forest blocks, accelerated by conjugate gradients.
 
-Sweeps over blocks b by x_b <- argmin converge like Gauss and Seidel's. With A = L + D + L', D the forest blocks,
-one sweep forth and one back is the preconditioner (D + L) D^-1 (D + L'), and conjugate gradients with it take
-about the square root of the sweeps. Eisenstat's trick (SIAM J. Sci. Stat. Comput. 2, 1981) makes an iteration as
-cheap as one sweep: in the variables v = (D + L') x the operator is
+Sweeps over blocks b by x_b <- argmin converge like Gauss and Seidel's. With A = L + D + L', D the forest
+blocks, one sweep forth and one back is the preconditioner (D + L) D^-1 (D + L'), and conjugate gradients with
+it take about the square root of the sweeps. Eisenstat's trick (SIAM J. Sci. Stat. Comput. 2, 1981) makes an
+iteration as cheap as one sweep: in the variables v = (D + L') x the operator is
 
     v -> D (t + u),    t = (D + L')^-1 v,    u = (D + L)^-1 (v - D t) = (D + L)^-1 L't,
 
-self-adjoint for <v, D^-1 w>; D times t + u is v - L u, so that D is never multiplied with. For two forests this
-is conjugate gradients on the Schur complement of the first, preconditioned by the second.
+self-adjoint for <v, D^-1 w>; D times t + u is v - L u, so that D is never multiplied with. For two forests
+this is conjugate gradients on the Schur complement of the first, preconditioned by the second.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class _State(State):
 class ForestConjugateGradient:
     """Minimises a sparse positive definite quadratic form: label propagation, graph problems.
 
-    Few forests cover the graph (first fit); a sweep over them is exact in each. Conjugate gradients accelerate
-    the sweeps. Plain sweeps are ``method="bcd", partition="trees", selection="cyclic", update="trees"``.
+    Few forests cover the graph (first fit); a sweep over them is exact in each. Conjugate gradients
+    accelerate the sweeps. Plain sweeps are ``method="bcd", partition="trees", selection="cyclic",
+    update="trees"``.
 
     Parameters
     ----------
@@ -111,8 +112,8 @@ class ForestConjugateGradient:
 class ForestSweeps:
     """Conjugate gradients on symmetric sweeps over forest blocks, the first of which is eliminated.
 
-    The first block is kept at its minimiser for given others. Its residual is then zero, and so is its part of
-    every vector of the iteration: only the other blocks carry vectors.
+    The first block is kept at its minimiser for given others. Its residual is then zero, and so is its part
+    of every vector of the iteration: only the other blocks carry vectors.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ class ForestSweeps:
     def _factorise(self, graph: tuple[Indices, Indices, Array], blocks: Blocks) -> None:
         from .trees_sweep_kernels import count_couplings, fill_couplings
 
-        indptr, indices, data = graph
+        indptr, indices, _ = graph
         n = blocks.order.size
         self._order, place = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int32)
         parent, inverse, factors = np.empty(n, dtype=np.int32), np.empty(n), np.empty(n)
@@ -212,4 +213,4 @@ class ForestSweeps:
         )
         kernels.turn(self._rest, self.rho / before, self._r, self._z, self._v, self._p)
         self.iterations += 1
-        return 0.5 * alpha * before
+        return float(0.5 * alpha * before)

@@ -40,11 +40,12 @@ def _keep_order(given, order, parent, key, where):
 
 @njit(types.int64(_INTS, _INTS, _INTS, types.int64[::1], types.int64[::1], types.int64[::1]), **_OPTIONS)
 def walk(indptr, indices, block, place, order, parent):
-    """Order of the block's vertices in which each follows its parent; as near to the given one as that allows.
+    """Order of the block's vertices in which each follows its parent; as near to the given one as that
+    allows.
 
-    `place`, of all vertices and -1 on entry, is used for marks and left at -1. In `order` are the vertices, in
-    `parent` the positions there of their parents, -1 for roots. Returns the first vertex found on a cycle, -1
-    in a forest.
+    `place`, of all vertices and -1 on entry, is used for marks and left at -1. In `order` are the vertices,
+    in `parent` the positions there of their parents, -1 for roots. Returns the first vertex found on a cycle,
+    -1 in a forest.
     """
     unseen, waiting = -2, -3
     for i in block:

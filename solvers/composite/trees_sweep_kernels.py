@@ -1,9 +1,9 @@
 """Conjugate gradients on symmetric sweeps over forest blocks; one pass over the couplings an iteration.
 
-The unknowns stand block after block, each block in the order of `trees_kernels.walk`. A = L + D + L' with D the
-blocks' own parts, L what couples a block to earlier ones (`low`), L' to later ones (`up`). The first block is
-eliminated: vectors are used from ``starts[1]`` on, but for `u`, whose first part is its share of L u. Roots are
-their own parents with factor 0: a branch less on the way.
+The unknowns stand block after block, each block in the order of `trees_kernels.walk`. A = L + D + L' with D
+the blocks' own parts, L what couples a block to earlier ones (`low`), L' to later ones (`up`). The first
+block is eliminated: vectors are used from ``starts[1]`` on, but for `u`, whose first part is its share of L
+u. Roots are their own parents with factor 0: a branch less on the way.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Update:
         raise NotImplementedError
 
 
-# ---- one number for the block --------------------------------------------------------------------------------
+# ---- one number for the block ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _proximal_step(point: BlockPoint, block: Block, g: Array, L: float) -> None:
         point.place(block, point.parts.of(block).prox(point.x[block.coordinates] - g / L, 1.0 / L))
 
 
-# ---- a matrix for the block ----------------------------------------------------------------------------------
+# ---- a matrix for the block --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ class MatrixStep(Update):
 class NewtonStep(Update):
     """The same with the Hessian at the point, and a line search.
 
-    Without a penalty Armijo's condition along the segment, by quadratic and then cubic interpolation. With one
-    the step size alpha is inside the prox, d(alpha) = argmin of g'd + d'Hd / (2 alpha) + Omega(x + d): shorter
-    steps still put coordinates on kinks, as identification needs; along the segment they do not.
+    Without a penalty Armijo's condition along the segment, by quadratic and then cubic interpolation. With
+    one the step size alpha is inside the prox, d(alpha) = argmin of g'd + d'Hd / (2 alpha) + Omega(x + d):
+    shorter steps still put coordinates on kinks, as identification needs; along the segment they do not.
     """
 
     def check(self, problem: CompositeProblem) -> None:
@@ -258,7 +258,7 @@ class ExactStep(Update):
         return apply
 
 
-# ---- bounds and kinks ------------------------------------------------------------------------------------------
+# ---- bounds and kinks --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -324,7 +324,7 @@ def _two_metric(point: BlockPoint, block: Block, H: Array, eps: float) -> None:
         alpha *= 0.5
 
 
-# ---- forests -----------------------------------------------------------------------------------------------------
+# ---- forests -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Label propagation: labels of some vertices are spread over a graph by minimising a quadratic form.
 
-Min over the unlabelled x of sum over the edges of w_ij (x_i - x_j)^2 / 2, that is x'L_uu x / 2 + x'L_ul y with
-the graph's Laplacian L; the constant is left out.
+Min over the unlabelled x of sum over the edges of w_ij (x_i - x_j)^2 / 2, that is x'L_uu x / 2 + x'L_ul y
+with the graph's Laplacian L; the constant is left out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def two_moons(
     xy, moon = _moons(rng, points, noise)
     graph = neighbour_graph(xy, neighbours)
     known = _labelled(rng, graph, labelled)
-    return propagation(graph, known, 2.0 * moon[known] - 1.0)
+    return propagation(graph, known, np.where(moon[known], 1.0, -1.0))
 
 
 def _moons(rng: np.random.Generator, points: int, noise: float) -> tuple[Array, Indices]:
