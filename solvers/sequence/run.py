@@ -137,8 +137,9 @@ class Run:
 
 def norm(v: Vector) -> float:
     """2-norm; Inf where it overflows, NaN where v has NaN."""
-    with np.errstate(all="ignore"):
-        return float(np.sqrt(v @ v))
+    from .vector_kernels import dot
+
+    return float(np.sqrt(dot(v, v)))
 
 
 def _vector(name: str, value: Any, n: int) -> Vector:

@@ -72,8 +72,8 @@ def split_off_diagonal(indptr, indices, data, like):
 def triangle_patterns(indptr, indices, like):
     """Where the entries of a CSR pattern go when its strict triangles are split.
 
-    Returns diagonal_at (place of a(i, i), -1 where it is not stored), and indptr and indices of the entries below
-    the first subdiagonal, and of those above the first superdiagonal.
+    Returns diagonal_at (place of a(i, i), -1 where it is not stored), and indptr and indices of the entries
+    below the first subdiagonal, and of those above the first superdiagonal.
     """
     n, nnz = indptr.size - 1, indices.size
     diagonal_at = np.full(n, -1, indptr.dtype)
