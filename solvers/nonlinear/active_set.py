@@ -34,7 +34,6 @@ from .inequalities import ActiveSetIterate, Inequalities, Mask, Multipliers
 from .iteration import IterationLog, Outcome
 from .merit import EPSILON
 from .newton import NewtonSystem
-from .repairs import described
 
 
 @dataclass(frozen=True)
@@ -362,5 +361,5 @@ class ActiveSetIteration:
             step=float(np.abs(choice.direction.dx).max(initial=0.0)),
             search=choice.label,
             factorisations=newton.factorisations,
-            repairs=described(newton.repairs),
+            repairs=newton.report_repairs(),
         )

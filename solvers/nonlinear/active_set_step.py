@@ -51,7 +51,6 @@ class ActiveSetSystem:
 
     def load(self, it: ActiveSetIterate) -> bool:
         """Take the Hessian of the Lagrangian at an iterate; False where it is not finite."""
-        self.system.repairs.clear()
         self.hessian = self.problem.form.hessian(it.point, it.y)
         return bool(np.isfinite(self.hessian).all())
 

@@ -16,7 +16,6 @@ from .form import Form, Point
 from .iterate import Bounds, Iterate
 from .linear_algebra import LinearAlgebra
 from .newton import LARGEST_RESIDUAL, Direction, RegularisationRule
-from .repairs import described
 from .search import Accepted, Search, trial_point
 
 TINY_STEP = 10.0 * float(np.finfo(float).eps)
@@ -205,7 +204,7 @@ class BarrierIteration:
             search=accepted.label,
             factorisations=self.system.factorisations,
             inner_iterations=self.system.iterations,
-            repairs=described(self.system.repairs),
+            repairs=self.system.report_repairs(),
         )
 
     def replace_point(self, point: Point, zl: Vector, zu: Vector) -> None:

@@ -16,7 +16,7 @@ from .form_kernels import all_finite
 from .iterate import Iterate
 from .kkt import KKTSolver, LinearSolver, kkt_solver
 from .newton_kernels import recovered_step, reduced_diagonals, reduced_right_side
-from .repairs import Symptom, examine, repair
+from .repairs import Symptom, described, examine, repair
 
 LARGEST_RESIDUAL = 1e-5
 """Relative residual of a direct solver's solution beyond which it counts as inaccurate."""
@@ -83,7 +83,7 @@ class NewtonSystem:
     direct : bool
         True where directions are exact up to rounding, so that a large residual tells of a breakdown.
     repairs : Counter
-        How often each repair was made in this iteration.
+        How often each repair was made since the last report.
     used, used_in_run : Counter
         The same for this matrix and, of lasting repairs, for the run.
     """
@@ -118,7 +118,6 @@ class NewtonSystem:
     def factor(self, iterate: Iterate, mu: float) -> bool:
         """Factorise at an iterate with the regularisation that gives the inertia (n, m, 0)."""
         point = iterate.point
-        self.repairs.clear()
         self.hessian = hessian = self.form.hessian(point, iterate.y)
         if isinstance(hessian, np.ndarray) and not all_finite(hessian):
             return False
@@ -183,6 +182,12 @@ class NewtonSystem:
             self.delta_w = max(rule.smallest, rule.shrink * last) if last > 0.0 else rule.first
         else:
             self.delta_w *= rule.growth_first if self._last_delta_w == 0.0 else rule.growth
+
+    def report_repairs(self) -> str:
+        """The repairs since the last report, in words, for the log of an iteration."""
+        words = described(self.repairs)
+        self.repairs.clear()
+        return words
 
     def is_finite(self) -> bool:
         """Whether all entries of the matrix are finite numbers, as far as they are known."""
