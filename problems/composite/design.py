@@ -39,7 +39,16 @@ class Design:
         return np.array(w)
 
     def add_columns(self, columns: Indices, values: Array, out: Array) -> None:
-        """Out += X[:, columns] values, out of shape (n,)."""
+        """Out += X[:, columns] values, for values (m,) or (m, k)."""
+        if values.ndim == 1:
+            self._add_columns(columns, values, out)
+            return
+        for c in range(values.shape[1]):
+            column = np.zeros(self.shape[0])
+            self._add_columns(columns, np.ascontiguousarray(values[:, c]), column)
+            out[:, c] += column
+
+    def _add_columns(self, columns: Indices, values: Array, out: Array) -> None:
         np.add.at(out, columns, values)
 
     def adjoint(self, v: Array) -> Array:
@@ -47,7 +56,13 @@ class Design:
         return np.array(v)
 
     def adjoint_of(self, columns: Indices, v: Array) -> Array:
-        """X[:, columns]'v, v of shape (n,)."""
+        """X[:, columns]'v, v of shape (n,) or (n, k)."""
+        if v.ndim == 1:
+            return self._adjoint_of(columns, v)
+        parts = [self._adjoint_of(columns, np.ascontiguousarray(v[:, c])) for c in range(v.shape[1])]
+        return np.column_stack(parts)
+
+    def _adjoint_of(self, columns: Indices, v: Array) -> Array:
         return np.asarray(v[columns])
 
     def squares_of(self, columns: Indices, weights: Array) -> tuple[Array, Array]:
@@ -103,7 +118,7 @@ class DenseDesign(Design):
             return np.column_stack([self.product(column) for column in w.T])
         return np.asarray(self.X @ w)
 
-    def add_columns(self, columns: Indices, values: Array, out: Array) -> None:
+    def _add_columns(self, columns: Indices, values: Array, out: Array) -> None:
         from . import design_kernels as kernels
 
         add = kernels.add_columns if self.by_columns else kernels.add_columns_of_rows
@@ -120,7 +135,7 @@ class DenseDesign(Design):
         (kernels.adjoint_by_columns if self.by_columns else kernels.adjoint_by_rows)(self.X, v, out)
         return out
 
-    def adjoint_of(self, columns: Indices, v: Array) -> Array:
+    def _adjoint_of(self, columns: Indices, v: Array) -> Array:
         from . import design_kernels as kernels
 
         out = np.empty(columns.size)
@@ -209,7 +224,7 @@ class SparseDesign(Design):
         self.add_columns(support, w[support], out)
         return out
 
-    def add_columns(self, columns: Indices, values: Array, out: Array) -> None:
+    def _add_columns(self, columns: Indices, values: Array, out: Array) -> None:
         from .design_kernels import sparse_add_columns
 
         sparse_add_columns(*self.parts, columns, values, out)
@@ -223,7 +238,7 @@ class SparseDesign(Design):
         sparse_adjoint(*self.parts, v, out)
         return out
 
-    def adjoint_of(self, columns: Indices, v: Array) -> Array:
+    def _adjoint_of(self, columns: Indices, v: Array) -> Array:
         from .design_kernels import sparse_adjoint_of
 
         out = np.empty(columns.size)

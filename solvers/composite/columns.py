@@ -8,6 +8,7 @@ import numpy as np
 
 from ...problems.composite.design import DenseDesign, Design, SparseDesign
 from ...problems.composite.protocol import Array, Indices
+from .quadratic import CoordinateQuadratic
 from .terms import Terms
 
 _MAX_CG = 100
@@ -15,7 +16,7 @@ _CG_TOLERANCE = 1e-2
 _NONE = np.empty(0)
 
 
-class ColumnQuadratic:
+class ColumnQuadratic(CoordinateQuadratic):
     """sum_i h_i (x_i's + b)^2 / 2 - u'X s + Omega(w + s), b the best intercept; see `Quadratic`.
 
     Parameters

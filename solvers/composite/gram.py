@@ -8,6 +8,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ...problems.composite.design import Design
 from ...problems.composite.protocol import Array, Indices
+from .quadratic import CoordinateQuadratic
 from .terms import Terms
 
 _RIDGES = (0.0, 1e-10, 1e-6)
@@ -37,6 +38,8 @@ class GramCache:
 
     def extend(self, new: Indices) -> None:
         """Append columns that are not there yet."""
+        if not new.size:
+            return
         old = self.columns.size
         columns = np.concatenate([self.columns, new])
         rows = self.design.gram_rows(columns, old, self.weights)
@@ -59,7 +62,7 @@ class GramCache:
         self.columns = self.columns[kept]
 
 
-class GramQuadratic:
+class GramQuadratic(CoordinateQuadratic):
     """w'G w / 2 - q'w + Omega(w) with r = q - G w kept up to date; see `Quadratic`."""
 
     inner_sweeps = 2

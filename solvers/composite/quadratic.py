@@ -25,30 +25,24 @@ class Quadratic(Protocol):
     ----------
     w : ndarray, shape (m,)
         The point, changed in place.
-    terms : Terms
-        Penalties of the coordinates.
+    items : int
+        How many items sweeps visit.
     inner_sweeps : int
         Sweeps over the support that one Newton step is worth.
     """
 
     w: Array
-    terms: Terms
     inner_sweeps: int
+    items: int
+
+    def moving(self) -> Indices:
+        """Items, coordinates or groups, that are not zero."""
+
+    def newton(self) -> bool:
+        """One projected Newton step on the support; whether the objective fell."""
 
     def sweeps(self, active: Indices, count: int, goal: float) -> float:
         """Up to `count` sweeps; the largest step times curvature of the last one."""
-
-    def force(self) -> Array:
-        """q - H w."""
-
-    def newton_direction(self, F: Indices, force: Array, curvatures: Array) -> Array | None:
-        """(H_FF + diag(curvatures))^-1 force, perhaps only nearly; None where there is none."""
-
-    def product(self, F: Indices, step: Array) -> Array:
-        """H_FF step; remembered for `move`."""
-
-    def move(self, F: Indices, step: Array) -> None:
-        """W_F += step."""
 
 
 def minimise(model: Quadratic, goal: float, check: Callable[[], None]) -> float:
@@ -68,19 +62,55 @@ def minimise(model: Quadratic, goal: float, check: Callable[[], None]) -> float:
     float
         The largest step times curvature of the last sweep.
     """
-    everything = np.arange(model.w.size)
+    everything = np.arange(model.items)
     worst = np.inf
     for _ in range(_MAX_ROUNDS):
         check()
         worst = model.sweeps(everything, 1, goal)
         if worst <= goal:
             break
-        model.sweeps(np.flatnonzero(model.w), model.inner_sweeps, goal)
-        newton_step(model)
+        model.sweeps(model.moving(), model.inner_sweeps, goal)
+        model.newton()
     return worst
 
 
-def newton_step(model: Quadratic) -> bool:
+class CoordinateQuadratic:
+    """What Newton steps ask of a quadratic whose penalty is by coordinate."""
+
+    w: Array
+    terms: Terms
+
+    @property
+    def items(self) -> int:
+        """Number of coordinates."""
+        return self.w.size
+
+    def moving(self) -> Indices:
+        """Coordinates that are not zero."""
+        return np.flatnonzero(self.w)
+
+    def newton(self) -> bool:
+        """One projected Newton step on the support; whether the objective fell."""
+        return newton_step(self)
+
+    def force(self) -> Array:
+        """The residual force, q - H w."""
+        raise NotImplementedError
+
+    def newton_direction(self, F: Indices, force: Array, curvatures: Array) -> Array | None:
+        """(H_FF + diag(curvatures))^-1 force, perhaps only nearly; None where there is none."""
+        raise NotImplementedError
+
+    def product(self, F: Indices, step: Array) -> Array:
+        """H_FF step; remembered for `move`."""
+        raise NotImplementedError
+
+    def move(self, F: Indices, step: Array) -> None:
+        """W_F += step, of the last product."""
+        raise NotImplementedError
+
+
+def newton_step(model: CoordinateQuadratic) -> bool:
     """One projected Newton step on the support; whether the objective fell."""
     w, terms = model.w, model.terms
     F = np.flatnonzero((w > terms.lower) & (w < terms.upper) & ((w != 0) | (terms.l1 == 0)))
@@ -95,7 +125,7 @@ def newton_step(model: Quadratic) -> bool:
     return d is not None and _projected_search(model, F, part, d)
 
 
-def _projected_search(model: Quadratic, F: Indices, part: Terms, d: Array) -> bool:
+def _projected_search(model: CoordinateQuadratic, F: Indices, part: Terms, d: Array) -> bool:
     """Along the projection of w + alpha d onto the orthant and the bounds."""
     old, force = model.w[F], model.force()[F]
     sign = np.sign(old)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...problems.composite.nonconvex_penalties import MCP, SCAD
 from ...problems.composite.penalties import PiecewiseQuadratic
@@ -31,6 +32,33 @@ class Terms:
     linear: Array
     lower: Array
     upper: Array
+
+    @property
+    def count(self) -> int:
+        """Number of items: here coordinates."""
+        return self.l1.size
+
+    @property
+    def levels(self) -> Array:
+        """How strongly an item is held at zero."""
+        return self.l1
+
+    @property
+    def columns(self) -> slice:
+        """Columns of X in the order of points."""
+        return slice(None)
+
+    def columns_of(self, items: Indices) -> Indices:
+        """Columns of some items."""
+        return items
+
+    def widths(self, items: Indices) -> Indices:
+        """How many columns they have."""
+        return np.ones(items.size, dtype=np.int64)
+
+    def moves(self, w: Array) -> NDArray[np.bool_]:
+        """Which items are not zero."""
+        return np.asarray(w != 0)
 
     def at(self, columns: Indices) -> Terms:
         """Those of some coordinates."""
