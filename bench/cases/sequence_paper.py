@@ -1,10 +1,9 @@
 """Learned relaxation as published: the heat equation and A + c I, by the paper's learners and ours.
 
 Khodak, Chow, Balcan & Talwalkar, ICLR 2024. Iterations are counted to ||r|| <= 1e-8 ||b||, from the last
-solution in the heat equation and from zero for A + c I. The solutions do not depend on how they were found,
-so the iterations of every omega on every system are counted once and the learners of a grid are played on
-that table, three
-generators each; the others solve the systems themselves. ``curves`` in the result are
+solution in the heat equation and from zero for A + c I. Solutions do not depend on how they were found, so
+the iterations of every omega on every system are counted once and the learners of a grid are played on that
+table, with three generators each; the others solve the systems themselves. ``curves`` in the result are
 cumulative costs against steps.
 """
 

@@ -45,6 +45,7 @@ class RefreshPolicy:
     def __init__(self) -> None:
         self.patience = 1.0
         self.setup: float | None = None  # cost of the last one
+        self.built = False
         self.excess = 0.0  # since the last rebuild
         self._built_at: float | None = None
         self._imagined = _Imagined()
@@ -55,7 +56,7 @@ class RefreshPolicy:
 
     def due(self, place: float | None) -> bool:
         """Whether to rebuild before the system at `place`."""
-        if self.setup is None:
+        if self.setup is None or not self.built:
             return True
         return self.excess + self.foreseen_excess(place) > self.patience * self.setup
 
@@ -67,14 +68,19 @@ class RefreshPolicy:
         ratio = float(self._stale.predict(_of_distance(distance))[0][0])
         return self.fresh_cost(place) * math.expm1(_cut(ratio))
 
-    def fresh_cost(self, place: float | None) -> float:
-        """Expected cost of a solve right after a rebuild; 0 before the first."""
-        return self._fresh.expected(place) if self._fresh.observations else 0.0
+    def guess(self, cost: float) -> None:
+        """What to expect of a fresh solve before there was one; later calls change nothing."""
+        self._fresh.guess(cost)
+
+    def fresh_cost(self, place: float | None, optimism: float = 0.0) -> float:
+        """Expected cost of a solve right after a rebuild, less `optimism` standard deviations of its log."""
+        return self._fresh.expected(place, optimism)
 
     def rebuilt(self, place: float | None, cost: float) -> None:
         """A set-up for the system at `place` has been paid."""
         self._adapt_patience()
         self.setup, self.excess, self._built_at, self._last = cost, 0.0, place, 0.0
+        self.built = True
         self._cycle = []
 
     def _adapt_patience(self) -> None:
@@ -106,7 +112,7 @@ class RefreshPolicy:
         imagined = self._imagined
         imagined.systems = _MEMORY * imagined.systems + 1.0
         imagined.rebuilds *= _MEMORY
-        if self.setup is None and self._fresh.observations == 0:
+        if self._fresh.observations == 0:
             return
         distance = None if place is None or imagined.built_at is None else place - imagined.built_at
         ratio = 0.0 if distance is None else float(self._stale.predict(_of_distance(distance))[0][0])
@@ -125,7 +131,7 @@ class RefreshPolicy:
 
     def failed(self) -> None:
         """The preconditioner did not serve: rebuild before its next use."""
-        self.setup = None
+        self.built = False
 
     def _distance(self, place: float | None) -> float | None:
         return None if place is None or self._built_at is None else place - self._built_at
@@ -134,6 +140,7 @@ class RefreshPolicy:
         """What has been learned, in the types of JSON; the preconditioner itself is not saved."""
         return {
             "patience": self.patience,
+            "setup": self.setup,
             "fresh": self._fresh.state_dict(),
             "stale": self._stale.state_dict(),
         }
@@ -142,7 +149,7 @@ class RefreshPolicy:
     def from_state(cls, state: dict[str, Any]) -> RefreshPolicy:
         """The policy with what was learned, and nothing built."""
         policy = cls()
-        policy.patience = state["patience"]
+        policy.patience, policy.setup = state["patience"], state["setup"]
         policy._fresh = CostModel.from_state(state["fresh"])
         policy._stale = BayesianRidge.from_state(state["stale"])
         return policy

@@ -80,7 +80,7 @@ def make_learner(
     makers: dict[str, Callable[[], Learner]] = {
         "fixed": Fixed,
         "closed-form": lambda: ClosedForm(iteration),
-        "one-scalar": lambda: OneScalar(iteration),
+        "one-scalar": lambda: OneScalar(iteration, rounding=0.5 * floor),
         "tsallis-inf": lambda: TsallisINF(rng=rng, reduced_variance=reduced, floor=floor),
         "contextual": lambda: ContextualTsallisINF(
             _required(interval), rng=rng, reduced_variance=reduced, floor=floor

@@ -17,6 +17,7 @@ _LARGEST = 1.9999
 # free, the dependence on the gap nearly so, the shape in omega is trusted most.
 _PRIOR = (5.0, 0.5, 0.1, 0.3, 0.1, 0.05)
 _NOISE = 0.06  # standard deviation of the log losses of like systems
+_FORGET = 0.99  # sequences change, and so do estimates of the gap
 
 
 class OneScalar(Learner):
@@ -34,6 +35,8 @@ class OneScalar(Learner):
         What omega is for.
     optimism : float
         Standard deviations by which an uncertain theta is favoured.
+    rounding : float
+        Standard deviation of a loss's rounding: counts of a few iterations say little about omega. 0 for times.
     first : float
         theta of the first system: between 1, right for constant diagonals, and 16 to 64, right for
         heterogeneous matrices.
@@ -47,20 +50,27 @@ class OneScalar(Learner):
     needs_gap = True
 
     def __init__(
-        self, iteration: Iteration = "ssor-cg", *, optimism: float = 1.0, first: float | None = None
+        self,
+        iteration: Iteration = "ssor-cg",
+        *,
+        optimism: float = 1.0,
+        rounding: float = 0.5,
+        first: float | None = None,
     ) -> None:
         optimal_omega(1.0, iteration)
         if not optimism >= 0.0:
             raise ValueError(f"optimism must be nonnegative, got {optimism}")
+        if not rounding >= 0.0:
+            raise ValueError(f"rounding must be nonnegative, got {rounding}")
         self.iteration: Iteration = iteration
-        self.optimism = float(optimism)
+        self.optimism, self.rounding = float(optimism), float(rounding)
         self.first = (4.0 if iteration == "ssor-cg" else 1.0) if first is None else float(first)
         if not self.first > 0.0:
             raise ValueError(f"first must be positive, got {first}")
         self.thetas = 2.0 ** (
             np.arange(-1.0, 9.01, 0.25) if iteration == "ssor-cg" else np.arange(-3, 3.01, 0.25)
         )
-        self.model = BayesianRidge(_PRIOR, _NOISE)
+        self.model = BayesianRidge(_PRIOR, _NOISE, _FORGET)
 
     def choose(self, context: Context) -> Choice:
         """The theta of the least lower confidence bound, and its omega."""
@@ -79,8 +89,10 @@ class OneScalar(Learner):
     def update(self, choice: Choice, loss: float) -> None:
         """Condition the model on the loss."""
         gap, theta = _clipped(gap_of(choice.context)), self.thetas[choice.arm : choice.arm + 1]
-        residual = math.log(max(checked_loss(loss), 1e-12)) - _theory(theta, gap, self.iteration)[0]
-        self.model.add(self._features(theta, gap)[0], float(residual))
+        loss = max(checked_loss(loss), 1e-12)
+        residual = math.log(loss) - _theory(theta, gap, self.iteration)[0]
+        weight = 1.0 / (1.0 + (self.rounding / (loss * _NOISE)) ** 2)
+        self.model.add(self._features(theta, gap)[0], float(residual), weight)
 
     def _features(self, thetas: Vector, gap: float) -> Vector:
         z = np.full(thetas.size, math.log(gap) + 4.0)
@@ -93,6 +105,7 @@ class OneScalar(Learner):
             "kind": self.kind,
             "iteration": self.iteration,
             "optimism": self.optimism,
+            "rounding": self.rounding,
             "first": self.first,
             "model": self.model.state_dict(),
         }
@@ -100,7 +113,8 @@ class OneScalar(Learner):
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> OneScalar:
         """The learner that goes on where the saved one stood."""
-        learner = cls(state["iteration"], optimism=state["optimism"], first=state["first"])
+        options = {name: state[name] for name in ("optimism", "rounding", "first")}
+        learner = cls(state["iteration"], **options)
         learner.model = BayesianRidge.from_state(state["model"])
         return learner
 
