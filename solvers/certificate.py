@@ -339,7 +339,7 @@ class Facts:
             hessian = self.problem.hessian(self.x.copy(), y.copy())
             moved = abs(hessian) @ np.minimum(abs(self.x), FARTHEST)
             magnitude = magnitude + np.where(np.isfinite(moved), moved, 0.0)
-        return np.minimum(self.unit * magnitude, 0.5 * self.scale)
+        return np.asarray(np.minimum(self.unit * magnitude, 0.5 * self.scale))
 
 
 class _Products:

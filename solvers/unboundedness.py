@@ -100,7 +100,8 @@ def certify_unbounded(
             return UnboundednessCertificate(facts.x, None, none, none, violation, facts.f, tol)
         d = np.array(direction, dtype=float) / largest
         size = max(1.0, float(abs(facts.x).max(initial=0.0)))
-        lengths, falls = size * 10.0 ** np.arange(DECADES + 1), []
+        lengths: Vector = np.array([size * 10.0**k for k in range(DECADES + 1)])
+        falls: list[float] = []
         found = UnboundednessCertificate(facts.x, d, lengths[:0], lengths[:0], violation, facts.f, tol)
         for k, t in enumerate(lengths):
             if not found.violation <= tol or (falls and not found.holds) or (k > 2 and falls[-1] >= ENOUGH):
