@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -143,7 +144,9 @@ class SOR:
 
     def _sweeps(self, omega: float, run: Run) -> SweepSequence:
         if self._split is not None:
-            return NaturalSweeps(self._split, self.sweep, omega, run.b, run.x0)
+            from .sor_kernels import sor_iterations
+
+            return NaturalSweeps(sor_iterations, self._split.arrays, self.sweep, omega, run.b, run.x0)
         assert self._coloured is not None
         return ColouredSweeps(self._coloured, self.sweep, omega, run.b, run.x0, self.workers)
 
@@ -193,14 +196,31 @@ class SweepSequence(Protocol):
 
 
 class NaturalSweeps:
-    """Sweeps in the order of the rows; see `SweepSequence`."""
+    """Sweeps in the order of the rows; see `SweepSequence`.
 
-    def __init__(self, split: SplitMatrix, direction: Sweep, omega: float, b: Vector, x0: Vector) -> None:
-        from . import sor_kernels as kernels
+    Parameters
+    ----------
+    kernel : callable
+        `sor_kernels.sor_iterations` or one like it.
+    matrix : tuple
+        Its arguments between omega and b.
+    direction, omega, b, x0
+        Of the sweeps.
+    """
 
-        codes = {"forward": kernels.FORWARD, "backward": kernels.BACKWARD, "symmetric": kernels.SYMMETRIC}
-        self._constant = codes[direction], omega, *split.arrays, b
-        self._kernel = kernels.sor_iterations
+    def __init__(
+        self,
+        kernel: Callable[..., tuple[int, bool]],
+        matrix: tuple[Any, ...],
+        direction: Sweep,
+        omega: float,
+        b: Vector,
+        x0: Vector,
+    ) -> None:
+        from .sor_kernels import BACKWARD, FORWARD, SYMMETRIC
+
+        codes = {"forward": FORWARD, "backward": BACKWARD, "symmetric": SYMMETRIC}
+        self._kernel, self._constant = kernel, (codes[direction], omega, *matrix, b)
         self._pair = x0.copy(), np.zeros(b.size)
 
     @property

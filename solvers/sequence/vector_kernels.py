@@ -43,7 +43,7 @@ def advance(alpha, direction, product, x, r):
 
 @njit("void(float64[:, ::1], float64[::1], float64[::1])", **_OPTIONS)
 def products(rows, v, out):
-    """out = rows v, for few long rows."""
+    """Compute rows v, for few long rows."""
     for k in range(rows.shape[0]):
         total = 0.0
         for i in range(v.size):
@@ -53,7 +53,7 @@ def products(rows, v, out):
 
 @njit("void(float64, float64[:, ::1], float64[::1], float64[::1])", **_OPTIONS)
 def add_combination(alpha, rows, coefficients, v):
-    """v += alpha rows'coefficients."""
+    """Add: v += alpha rows'coefficients."""
     for k in range(rows.shape[0]):
         step = alpha * coefficients[k]
         for i in range(v.size):
