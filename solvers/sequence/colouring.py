@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
@@ -77,8 +79,28 @@ class ColouredMatrix:
         return back
 
 
-class ColouredSweeps:
-    """Sweeps over colours one after another, each shared by threads; see `sor.SweepSequence`.
+class SweepPair(ABC):
+    """Sweeps from one array to another, which change places; see `sor.SweepSequence`."""
+
+    def __init__(self, x0: Vector) -> None:
+        self.old, self.new = x0, np.zeros_like(x0)
+
+    @abstractmethod
+    def sweep(self) -> float:
+        """From `old` to `new`; ||b - A old||^2."""
+
+    def advance(self, target: float, most: float, norms: Vector) -> tuple[int, bool]:
+        """See `sor.SweepSequence`."""
+        for k in range(norms.size):
+            norms[k] = self.sweep()
+            if not target**2 < norms[k] < most**2:
+                return k + 1, True
+            self.old, self.new = self.new, self.old
+        return norms.size, False
+
+
+class ColouredSweeps(SweepPair):
+    """Sweeps over any number of colours one after another, each shared by threads.
 
     Parameters
     ----------
@@ -97,36 +119,24 @@ class ColouredSweeps:
     def __init__(
         self, matrix: ColouredMatrix, direction: str, omega: float, b: Vector, x0: Vector, workers: int
     ) -> None:
-        self._matrix, self._omega, self._direction = matrix, omega, direction
-        self._b, self._old = b[matrix.order], x0[matrix.order]
-        self._new = np.zeros(b.size)
-        self._pool = _pool(workers)
-        self._workers = workers
-        self._two = len(matrix.blocks) == 2 and direction != "symmetric"
-        self._last_norm2: float | None = None
+        super().__init__(x0[matrix.order])
+        self._matrix, self._direction, self._workers = matrix, direction, workers
+        self._constant = matrix.indices, matrix.data, b[matrix.order]
+        self._omega = omega
 
     @property
     def x(self) -> Vector:
         """The newest iterate, in A's own order."""
-        return self._matrix.natural(self._old)
+        return self._matrix.natural(self.old)
 
-    def advance(self, target: float, most: float, norms: Vector) -> tuple[int, bool]:
-        """See `sor.SweepSequence`."""
-        for k in range(norms.size):
-            norms[k] = self._two_colour_sweep() if self._two else self._sweep()
-            if not target**2 < norms[k] < most**2:
-                return k + 1, True
-            self._old, self._new = self._new, self._old
-        return norms.size, False
-
-    def _sweep(self) -> float:
-        """From `old` to `new`; ||b - A old||^2."""
-        colours = list(enumerate(self._matrix.blocks))
+    def sweep(self) -> float:
+        """See `SweepPair.sweep`."""
         backward = self._direction == "backward"
-        norms = [self._colour(blocks, backward, self._old) for _, blocks in colours[:: -1 if backward else 1]]
+        colours = self._matrix.blocks
+        norms = [self._colour(blocks, backward, self.old) for blocks in colours[:: -1 if backward else 1]]
         if self._direction == "symmetric":
-            for _, blocks in reversed(colours):
-                self._colour(blocks, True, self._new)
+            for blocks in reversed(colours):
+                self._colour(blocks, True, self.new)
         return float(np.concatenate(norms).sum())
 
     def _colour(self, blocks: IndexVector, backward: bool, old: Vector) -> Vector:
@@ -135,57 +145,98 @@ class ColouredSweeps:
         matrix = self._matrix
         lower, upper = (matrix.indptr[:-1], matrix.middle), (matrix.middle, matrix.indptr[1:])
         ranges = (*upper, *lower) if backward else (*lower, *upper)
-        arguments = (
-            self._omega,
-            matrix.diagonal,
-            *ranges,
-            matrix.indices,
-            matrix.data,
-            self._b,
-            old,
-            self._new,
-        )
-        return self._shared(block_sweeps, blocks, arguments)
+        arguments = (self._omega, matrix.diagonal, *ranges, *self._constant, old, self.new)
+        return shared(self._workers, block_sweeps, blocks, arguments)
 
-    def _two_colour_sweep(self) -> float:
-        """The same with one gather an entry.
+
+Update = Callable[[int, float, Vector, Vector, Vector], float]
+"""``update(colour, omega, old, others, new)``: new = old + omega D^-1 r for one of two colours, the values of
+the other one from `others`; the sum of squares of r = b - A x over the colour."""
+
+
+class TwoColourSweeps(SweepPair):
+    """Sweeps over two colours, in either order, whose residual norm costs nothing.
+
+    Parameters
+    ----------
+    update : callable
+        See `Update`.
+    first : int
+        The colour that comes first, 0 or 1.
+    omega : float
+        Relaxation parameter.
+    x0 : ndarray
+        Start, as `update` takes it; it is changed.
+    leave : callable
+        From that form to a vector in A's own order.
+    """
+
+    def __init__(
+        self, update: Update, first: int, omega: float, x0: Vector, leave: Callable[[Vector], Vector]
+    ) -> None:
+        super().__init__(x0)
+        self._update, self._first, self._omega, self._leave = update, first, omega, leave
+        self._last_norm2: float | None = None
+
+    @property
+    def x(self) -> Vector:
+        """The newest iterate, in A's own order."""
+        return self._leave(self.old)
+
+    def sweep(self) -> float:
+        """See `SweepPair.sweep`.
 
         The first colour sees the residual r of x_k before its update in sweep k + 1. The other colour saw r'
         before its update in sweep k, and since nothing has changed after that, r = (1 - omega) r' there.
         """
-        from .sor_kernels import two_colour_blocks
-
-        matrix, omega = self._matrix, self._omega
-        first, last = self._matrix.blocks[:: -1 if self._direction == "backward" else 1]
-        constant = omega, matrix.diagonal, matrix.indptr, matrix.indices, matrix.data, self._b
+        first, last = self._first, 1 - self._first
         if self._last_norm2 is None:  # a step of length 0
-            idle = (0.0, *constant[1:], self._old, self._old, self._new)
-            self._last_norm2 = float(self._shared(two_colour_blocks, last, idle).sum())
-        norm2 = self._last_norm2
-        seen = self._shared(two_colour_blocks, first, (*constant, self._old, self._old, self._new))
-        norm2 += float(seen.sum())
-        seen = self._shared(two_colour_blocks, last, (*constant, self._old, self._new, self._new))
-        self._last_norm2 = (1.0 - omega) ** 2 * float(seen.sum())
+            self._last_norm2 = self._update(last, 0.0, self.old, self.old, self.new)
+        norm2 = self._last_norm2 + self._update(first, self._omega, self.old, self.old, self.new)
+        seen = self._update(last, self._omega, self.old, self.new, self.new)
+        self._last_norm2 = (1.0 - self._omega) ** 2 * seen
         return norm2
 
-    def _shared(self, kernel: Callable[..., None], blocks: IndexVector, arguments: tuple[Any, ...]) -> Vector:
-        """The kernel over the blocks, by all workers; what it gives for each block."""
-        norms = np.empty(len(blocks))
-        if self._pool is None or len(blocks) == 1:
-            kernel(blocks, *arguments, norms)
-            return norms
-        cuts = np.linspace(0, len(blocks), self._workers + 1).astype(int)
-        tasks = [(blocks[i:j], *arguments, norms[i:j]) for i, j in pairwise(cuts.tolist()) if i < j]
-        helpers = [self._pool.submit(_call, kernel, task) for task in tasks[1:]]
-        try:
-            kernel(*tasks[0])
-        finally:  # nobody writes any longer, even where the keyboard interrupts
-            wait(helpers)
+
+def coloured_sweeps(
+    matrix: ColouredMatrix, direction: str, omega: float, b: Vector, x0: Vector, workers: int
+) -> ColouredSweeps | TwoColourSweeps:
+    """The cheapest sweeps there are; parameters as in `ColouredSweeps`."""
+    if len(matrix.blocks) != 2 or direction == "symmetric":
+        return ColouredSweeps(matrix, direction, omega, b, x0, workers)
+    from .sor_kernels import two_colour_blocks
+
+    constant = matrix.diagonal, matrix.indptr, matrix.indices, matrix.data, b[matrix.order]
+
+    def update(colour: int, step: float, old: Vector, others: Vector, new: Vector) -> float:
+        arguments = (step, *constant, old, others, new)
+        return float(shared(workers, two_colour_blocks, matrix.blocks[colour], arguments).sum())
+
+    first = 1 if direction == "backward" else 0
+    return TwoColourSweeps(update, first, omega, x0[matrix.order], matrix.natural)
+
+
+def shared(
+    workers: int, kernel: Callable[..., None], ranges: IndexVector, arguments: tuple[Any, ...]
+) -> Vector:
+    """``kernel(some of the ranges, *arguments, norms)`` by all workers; one number for each range."""
+    norms = np.empty(len(ranges))
+    pool = _pool(workers, os.getpid())  # a forked child has none of its parent's threads
+    if pool is None or len(ranges) == 1:
+        kernel(ranges, *arguments, norms)
         return norms
+    cuts = np.linspace(0, len(ranges), workers + 1).astype(int)
+    tasks = [(ranges[i:j], *arguments, norms[i:j]) for i, j in pairwise(cuts.tolist()) if i < j]
+    helpers = [pool.submit(_call, kernel, task) for task in tasks[1:]]
+    try:
+        kernel(*tasks[0])
+    finally:  # nobody writes any longer, even where the keyboard interrupts
+        wait(helpers)
+    return norms
 
 
 @lru_cache(maxsize=4)
-def _pool(workers: int) -> ThreadPoolExecutor | None:
+def _pool(workers: int, process: int) -> ThreadPoolExecutor | None:
     """Helpers beside the calling thread; threads are started when first needed and kept."""
     return ThreadPoolExecutor(workers - 1, thread_name_prefix="karush-sor") if workers > 1 else None
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .colouring import ColouredMatrix, ColouredSweeps
+from .colouring import ColouredMatrix, coloured_sweeps
 from .matrices import as_square_csr, positive, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
 from .run import Run, norm
@@ -148,7 +148,7 @@ class SOR:
 
             return NaturalSweeps(sor_iterations, self._split.arrays, self.sweep, omega, run.b, run.x0)
         assert self._coloured is not None
-        return ColouredSweeps(self._coloured, self.sweep, omega, run.b, run.x0, self.workers)
+        return coloured_sweeps(self._coloured, self.sweep, omega, run.b, run.x0, self.workers)
 
 
 def sor(
@@ -221,7 +221,7 @@ class NaturalSweeps:
 
         codes = {"forward": FORWARD, "backward": BACKWARD, "symmetric": SYMMETRIC}
         self._kernel, self._constant = kernel, (codes[direction], omega, *matrix, b)
-        self._pair = x0.copy(), np.zeros(b.size)
+        self._pair = x0.copy(), np.zeros_like(x0)
 
     @property
     def x(self) -> Vector:
