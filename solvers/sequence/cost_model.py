@@ -40,14 +40,18 @@ class CostModel:
         """Learn from a cost."""
         self.guess(cost)
         assert self._anchor is not None
-        self._model.add(_features(place)[0], _log(cost) - self._anchor)
+        self._model.add(_features(place), _log(cost) - self._anchor)
 
-    def expected(self, place: float | None, optimism: float = 0.0) -> float:
-        """Median cost, less `optimism` standard deviations of its logarithm; 0 without guess or costs."""
+    def expected(self, place: float | None) -> float:
+        """Median cost; 0 without guess or costs."""
+        return self.outlook(place)[0]
+
+    def outlook(self, place: float | None) -> tuple[float, float]:
+        """Median cost, and one standard deviation of its logarithm less."""
         if self._anchor is None:
-            return 0.0
-        mean, deviation = self._model.predict(_features(place))
-        return math.exp(self._anchor + float(mean[0] - optimism * deviation[0]))
+            return 0.0, 0.0
+        mean, deviation = self._model.predict_one(_features(place))
+        return math.exp(self._anchor + mean), math.exp(self._anchor + mean - deviation)
 
     def state_dict(self) -> dict[str, Any]:
         """In the types of JSON."""
@@ -68,4 +72,4 @@ def _log(cost: float) -> float:
 
 def _features(place: float | None) -> NDArray[np.float64]:
     z = 0.0 if place is None else place
-    return np.array([[1.0, z, z * z]])
+    return np.array([1.0, z, z * z])

@@ -65,16 +65,20 @@ class RefreshPolicy:
         distance = self._distance(place)
         if distance is None:
             return max(self._last, 0.0)
-        ratio = float(self._stale.predict(_of_distance(distance))[0][0])
+        ratio = self._stale.predict_one(_of_distance(distance))[0]
         return self.fresh_cost(place) * math.expm1(_cut(ratio))
 
     def guess(self, cost: float) -> None:
         """What to expect of a fresh solve before there was one; later calls change nothing."""
         self._fresh.guess(cost)
 
-    def fresh_cost(self, place: float | None, optimism: float = 0.0) -> float:
-        """Expected cost of a solve right after a rebuild, less `optimism` standard deviations of its log."""
-        return self._fresh.expected(place, optimism)
+    def fresh_cost(self, place: float | None) -> float:
+        """Expected cost of a solve right after a rebuild."""
+        return self._fresh.expected(place)
+
+    def fresh_outlook(self, place: float | None) -> tuple[float, float]:
+        """The same, and one standard deviation of its logarithm less."""
+        return self._fresh.outlook(place)
 
     def rebuilt(self, place: float | None, cost: float) -> None:
         """A set-up for the system at `place` has been paid."""
@@ -105,7 +109,7 @@ class RefreshPolicy:
         self._cycle.append(self._last)
         distance = self._distance(place)
         if distance is not None and expected > 0.0:
-            self._stale.add(_of_distance(distance)[0], math.log(max(cost, 1e-12) / expected))
+            self._stale.add(_of_distance(distance), math.log(max(cost, 1e-12) / expected))
 
     def passed(self, place: float | None) -> None:
         """A system of the sequence came by, whichever method solved it: keeps the rate of rebuilds."""
@@ -115,7 +119,7 @@ class RefreshPolicy:
         if self._fresh.observations == 0:
             return
         distance = None if place is None or imagined.built_at is None else place - imagined.built_at
-        ratio = 0.0 if distance is None else float(self._stale.predict(_of_distance(distance))[0][0])
+        ratio = 0.0 if distance is None else self._stale.predict_one(_of_distance(distance))[0]
         excess = self._last if distance is None else self.fresh_cost(place) * math.expm1(_cut(ratio))
         imagined.excess += max(excess, 0.0)
         if imagined.excess > self.patience * (self.setup or 0.0):
@@ -160,4 +164,4 @@ def _cut(log_ratio: float) -> float:
 
 
 def _of_distance(distance: float) -> Vector:
-    return np.array([[abs(distance), distance, distance**2]])
+    return np.array([abs(distance), distance, distance**2])

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from time import thread_time
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from .cost_model import CostModel
 from .direct import Direct
@@ -21,13 +23,16 @@ from .incomplete_cholesky import IncompleteCholesky
 from .learners import Context, Learner, learner_from_state
 from .multigrid import Multigrid
 from .portfolio import Outlook
-from .protocol import LinearAnswer, LinearSolver, LinearStatus, Setup
+from .protocol import LinearAnswer, LinearSolver, LinearStatus
 from .refresh import RefreshPolicy
 from .sor import SOR
 
 Vector = NDArray[np.float64]
 Unit = Literal["time", "iterations"]
 
+
+_TINY = csr_array(np.array([[2.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 2.0]]))
+_WARM: set[type] = set()  # methods that have been used in this process
 
 _FEWEST_STALE = 8  # iterations that an old preconditioner is given in any case
 
@@ -39,7 +44,7 @@ class Cost:
     Attributes
     ----------
     seconds : float
-        Wall time.
+        Processor time of this thread: what other processes do meanwhile must not decide between methods.
     work : float
         Arithmetic, in products with A.
     """
@@ -130,6 +135,22 @@ class SystemMethod(ABC):
 
     name: ClassVar[str]
 
+    @staticmethod
+    @abstractmethod
+    def _new_solver() -> LinearSolver:
+        """The solver; of cached methods one whose `setup` builds and whose `update` keeps."""
+
+    def __init__(self) -> None:
+        if type(self) not in _WARM:
+            # A first call imports and compiles; that is not what the method costs.
+            solver = self._new_solver()
+            solver.setup(_TINY)
+            solver.solve(np.ones(_TINY.shape[0]))
+            solver.update(_TINY)
+            solver.solve(np.ones(_TINY.shape[0]))
+            _WARM.add(type(self))
+        self._solver = self._new_solver()
+
     @abstractmethod
     def outlook(self, task: Task, unit: Unit) -> Outlook:
         """What a solve is expected to cost."""
@@ -167,24 +188,23 @@ class RelaxationMethod(SystemMethod):
     """Products that a solve takes, for a guess before the first one."""
 
     def __init__(self, learner: Learner, unit: Unit = "iterations") -> None:
+        super().__init__()
         self.learner, self.unit = learner, unit
         self._costs: dict[Unit, CostModel] = {"time": CostModel(), "iterations": CostModel()}
-
-    @abstractmethod
-    def _run(self, task: Task, omega: float) -> tuple[Setup, LinearAnswer]:
-        """Solve with this parameter."""
 
     def outlook(self, task: Task, unit: Unit) -> Outlook:
         """By the costs so far at like places."""
         model = self._costs[unit]
         model.guess(self.typical_work * (1.0 if unit == "iterations" else task.product_seconds))
-        return Outlook(model.expected(task.place), model.expected(task.place, 1.0))
+        return Outlook(*model.outlook(task.place))
 
     def solve(self, task: Task) -> Attempt:
         """Choose omega, solve, tell the learner."""
         choice = self.learner.choose(task.context)
-        setup, answer = self._run(task, choice.omega)
-        cost = Cost(setup.seconds + answer.seconds, setup.work + answer.work)  # the split is of this A alone
+        started = thread_time()
+        setup = self._solver.update(task.A)
+        answer = self._solver.solve(task.b, task.start, omega=choice.omega, **task.limits)
+        cost = Cost(thread_time() - started, setup.work + answer.work)  # the split serves this A alone
         loss = float(max(answer.iterations, 1)) if self.unit == "iterations" else cost.seconds
         self.learner.update(choice, loss)
         for unit, model in self._costs.items():
@@ -211,13 +231,9 @@ class SSORCGMethod(RelaxationMethod):
     name = "ssor-cg"
     typical_work = 100.0
 
-    def __init__(self, learner: Learner, unit: Unit = "iterations") -> None:
-        super().__init__(learner, unit)
-        self._solver = EisenstatCG()
-
-    def _run(self, task: Task, omega: float) -> tuple[Setup, LinearAnswer]:
-        setup = self._solver.update(task.A)
-        return setup, self._solver.solve(task.b, task.start, omega=omega, **task.limits)
+    @staticmethod
+    def _new_solver() -> Any:
+        return EisenstatCG()
 
 
 class SORMethod(RelaxationMethod):
@@ -226,13 +242,9 @@ class SORMethod(RelaxationMethod):
     name = "sor"
     typical_work = 600.0
 
-    def __init__(self, learner: Learner, unit: Unit = "iterations") -> None:
-        super().__init__(learner, unit)
-        self._solver = SOR()
-
-    def _run(self, task: Task, omega: float) -> tuple[Setup, LinearAnswer]:
-        setup = self._solver.update(task.A)
-        return setup, self._solver.solve(task.b, task.start, omega=omega, **task.limits)
+    @staticmethod
+    def _new_solver() -> Any:
+        return SOR()
 
 
 class CachedMethod(SystemMethod):
@@ -252,16 +264,12 @@ class CachedMethod(SystemMethod):
     rebuild_share: ClassVar[float] = 1.0  # of the first set-up, what later ones of the same pattern cost
 
     def __init__(self, unit: Unit = "time") -> None:
+        super().__init__()
         self.unit = unit
         self.policy = RefreshPolicy()
-        self._solver = self._new_solver()
         self._built = False
         self._pattern: Any = None  # a matrix that has it
         self._per_iteration: Cost | None = None
-
-    @abstractmethod
-    def _new_solver(self) -> LinearSolver:
-        """One whose `setup` builds and whose `update` keeps."""
 
     def outlook(self, task: Task, unit: Unit) -> Outlook:
         """Fresh cost at like places, with what age costs where nothing is rebuilt."""
@@ -270,9 +278,10 @@ class CachedMethod(SystemMethod):
         policy.guess(self.guessed_solve * scale)
         due = self._is_due(task)
         age = 0.0 if due else policy.foreseen_excess(task.place)
+        solve, hopeful = policy.fresh_outlook(task.place)
         return Outlook(
-            solve=policy.fresh_cost(task.place) + age,
-            hopeful=policy.fresh_cost(task.place, 1.0) + age,
+            solve=solve + age,
+            hopeful=hopeful + age,
             setup=self.guessed_setup * scale if policy.setup is None else policy.setup,
             due=due,
             rebuild_rate=policy.rebuild_rate,
@@ -282,7 +291,6 @@ class CachedMethod(SystemMethod):
         """Solve with what there is, or with a new preconditioner where that is due or the old one fails."""
         if self._is_due(task):
             return self._solve_anew(task)
-        self._solver.update(task.A)
         answer, cost = self._iterate(task, self._patience_left())
         self.policy.solved(task.place, cost.in_unit(self.unit), fresh=False)
         if answer.converged or answer.status in (LinearStatus.TIME_LIMIT, LinearStatus.INTERRUPTED):
@@ -293,21 +301,25 @@ class CachedMethod(SystemMethod):
     def _solve_anew(self, task: Task) -> Attempt:
         """With a preconditioner for this very matrix."""
         first = self._pattern is None or not _same_pattern(self._pattern, task.A)
+        started = thread_time()
         setup = self._solver.setup(task.A)
-        paid = Cost(setup.seconds, setup.work)
+        paid = Cost(thread_time() - started, setup.work)
         if setup.failure is not None:
             self.failed()
             return Attempt(task.start, setup.failure, 0, Cost(), paid)
         self._pattern, self._built = task.A, True
         self.policy.rebuilt(task.place, paid.in_unit(self.unit) * (self.rebuild_share if first else 1.0))
-        answer, cost = self._iterate(task, task.max_iterations)
+        answer, cost = self._iterate(task, task.max_iterations, fresh=True)
         self.policy.solved(task.place, cost.in_unit(self.unit), fresh=True)
         return Attempt(answer.x, answer.status, answer.iterations, cost, paid)
 
-    def _iterate(self, task: Task, most: int) -> tuple[LinearAnswer, Cost]:
+    def _iterate(self, task: Task, most: int, fresh: bool = False) -> tuple[LinearAnswer, Cost]:
         limits = {**task.limits, "max_iterations": min(most, task.max_iterations)}
+        started = thread_time()
+        if not fresh:
+            self._solver.update(task.A)
         answer = self._solver.solve(task.b, task.start, **limits)
-        cost, steps = Cost(answer.seconds, answer.work), max(answer.iterations, 1)
+        cost, steps = Cost(thread_time() - started, answer.work), max(answer.iterations, 1)
         self._per_iteration = Cost(cost.seconds / steps, cost.work / steps)
         return answer, cost
 
@@ -349,7 +361,8 @@ class IncompleteCholeskyMethod(CachedMethod):
     guessed_setup = 60.0
     guessed_solve = 150.0
 
-    def _new_solver(self) -> LinearSolver:
+    @staticmethod
+    def _new_solver() -> LinearSolver:
         return IncompleteCholesky()
 
 
@@ -360,7 +373,8 @@ class MultigridMethod(CachedMethod):
     guessed_setup = 700.0
     guessed_solve = 400.0
 
-    def _new_solver(self) -> LinearSolver:
+    @staticmethod
+    def _new_solver() -> LinearSolver:
         return Multigrid()
 
 
@@ -372,7 +386,8 @@ class DirectMethod(CachedMethod):
     guessed_solve = 60.0
     rebuild_share = 0.4
 
-    def _new_solver(self) -> LinearSolver:
+    @staticmethod
+    def _new_solver() -> LinearSolver:
         return Direct()
 
 

@@ -36,7 +36,8 @@ class OneScalar(Learner):
     optimism : float
         Standard deviations by which an uncertain theta is favoured.
     rounding : float
-        Standard deviation of a loss's rounding: counts of a few iterations say little about omega. 0 for times.
+        Standard deviation of a loss's rounding: counts of a few iterations say little about omega. 0 for
+        times.
     first : float
         theta of the first system: between 1, right for constant diagonals, and 16 to 64, right for
         heterogeneous matrices.

@@ -21,9 +21,7 @@ def run(costs, length, portfolio=None, setups=None, guesses=None):
         for name, model in models.items():
             model.guess(guesses.get(name, costs[name]))
             due = name in setups and name not in ready
-            outlooks[name] = Outlook(
-                model.expected(None), model.expected(None, 1.0), setups.get(name, 0.0), due
-            )
+            outlooks[name] = Outlook(*model.outlook(None), setups.get(name, 0.0), due)
         name = portfolio.choose(outlooks, length - t)
         cost = costs[name] + outlooks[name].setup * outlooks[name].due
         ready.add(name)
@@ -157,4 +155,5 @@ def test_the_cost_model_follows_the_place():
     for place in np.random.default_rng(0).uniform(-1, 1, size=100):
         model.add(place, 3.0 * np.exp(0.5 * place))
     assert model.expected(0.7) == pytest.approx(3.0 * np.exp(0.35), rel=0.05)
-    assert model.expected(0.7, optimism=1.0) < model.expected(0.7)
+    median, hopeful = model.outlook(0.7)
+    assert hopeful < median == model.expected(0.7)
