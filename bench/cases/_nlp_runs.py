@@ -23,13 +23,13 @@ _STARTS = 5
 class _Told:
     """The progress of a sweep as lines of text."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress, self._title = progress, title
-        self._total = self._done = 0
+    def __init__(self, progress: Progress, title: str, total: int) -> None:
+        self._progress, self._title, self._total = progress, title, total
+        self._done = 0
 
     def begin(self, total: int, known: int) -> None:
-        """Count from what is known."""
-        self._total, self._done = total, known
+        """What is known is done."""
+        self._done += known
 
     def tick(self, running: Sequence[tuple[Job, str]]) -> None:
         """Nothing new."""
@@ -56,7 +56,7 @@ def solve_all(
     With `apart` each job has a process of its own: memory that an earlier one has kept, and kernels that it
     has loaded, say nothing about the next.
     """
-    told = _Told(progress, title)
+    told = _Told(progress, title, len(problems) * len(solvers))
     if not apart:
         sweep(problems, solvers, folder, limits=limits, observer=told)
         return
