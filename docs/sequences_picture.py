@@ -60,7 +60,7 @@ def main():
         )
     above.set_ylabel("relaxation parameter")
     above.set_title(f"heat equation, {SIDE} x {SIDE} points, diffusivity that swings by 100")
-    above.legend(loc="lower right", fontsize=8, markerscale=3)
+    above.legend(loc="upper right", fontsize=8, markerscale=3)
     reference = np.cumsum(results[1.0].iterations)
     for learner, colour in LEARNERS.items():
         name = f"omega = {learner}" if isinstance(learner, float) else learner

@@ -202,8 +202,9 @@ class RelaxationMethod(SystemMethod):
         """Choose omega, solve, tell the learner."""
         choice = self.learner.choose(task.context)
         started = thread_time()
-        setup = self._solver.update(task.A)
-        answer = self._solver.solve(task.b, task.start, omega=choice.omega, **task.limits)
+        solver: Any = self._solver  # that takes omega
+        setup = solver.update(task.A)
+        answer = solver.solve(task.b, task.start, omega=choice.omega, **task.limits)
         cost = Cost(thread_time() - started, setup.work + answer.work)  # the split serves this A alone
         loss = float(max(answer.iterations, 1)) if self.unit == "iterations" else cost.seconds
         self.learner.update(choice, loss)

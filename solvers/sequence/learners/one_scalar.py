@@ -76,14 +76,14 @@ class OneScalar(Learner):
     def choose(self, context: Context) -> Choice:
         """The theta of the least lower confidence bound, and its omega."""
         gap = _clipped(gap_of(context))
+        usable = self.thetas * gap <= (0.5 if self.iteration == "ssor-cg" else 1.0)
+        usable[0] = True  # beyond, omega falls below 1
         if self.model.observations == 0:
-            arm = int(np.argmin(np.abs(np.log(self.thetas / self.first))))
+            merit = np.abs(np.log(self.thetas / self.first))
         else:
             mean, deviation = self.model.predict(self._features(self.thetas, gap))
-            bound = mean + _theory(self.thetas, gap, self.iteration) - self.optimism * deviation
-            usable = self.thetas * gap <= 0.5 if self.iteration == "ssor-cg" else self.thetas * gap <= 1.0
-            usable[0] = True  # beyond, omega falls below 1
-            arm = int(np.argmin(np.where(usable, bound, np.inf)))
+            merit = mean + _theory(self.thetas, gap, self.iteration) - self.optimism * deviation
+        arm = int(np.argmin(np.where(usable, merit, np.inf)))
         omega = optimal_omega(float(self.thetas[arm]) * gap, self.iteration)
         return Choice(arm, min(omega, _LARGEST), context)
 
