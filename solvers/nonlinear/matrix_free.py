@@ -178,10 +178,9 @@ class MatrixFreeSystem(NewtonSystem):
         """A direction to the tolerance that fits the iterate; see the module."""
         gradient = barrier_gradient(iterate, mu, iterate.lagrangian_gradient)
         rows = iterate.point.c if c is None else c
-        nx = self.form.nx
-        # The tail is eliminated exactly, and its gradient near a bound, of size mu/gap, says nothing of x.
-        tail = affine_scaling(iterate)[nx:] * gradient[nx:]
-        b = math.hypot(*(float(np.linalg.norm(part)) for part in (gradient[:nx], tail, rows)))
+        # Near a bound the barrier's gradient, mu/gap, is large, and wrong by the rounding of the gap.
+        scaled = affine_scaling(iterate) * gradient
+        b = math.hypot(float(np.linalg.norm(scaled)), float(np.linalg.norm(rows)))
         self.krylov.tolerance = max(forcing(b) * b, ENOUGH * self.target, 1e-13 * b)
         self._sharpenings = 0
         return self._convex(super().direction(iterate, mu, c), iterate, mu, c)

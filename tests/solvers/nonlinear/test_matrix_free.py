@@ -324,3 +324,12 @@ def test_the_deadline_holds_within_a_krylov_run():
     method = dataclasses.replace(ExactLagrangian(linear_solver="krylov"), tol=1e-12)
     result = karush.minimize(problem, method=method, options={"max_time": 1e-3})
     assert result.status is Status.TIME_LIMIT
+
+
+@pytest.mark.parametrize(("name", "size"), [("HS99EXP", {}), ("CVXQP1", {"n": 100})])
+def test_accuracy_is_measured_off_the_bounds(name, size):
+    """The gradient mu/gap near a bound is wrong by rounding, and hid the rest of what accuracy follows."""
+    problem = karush.problems.get(name, **size)
+    result = karush.minimize(problem, options={"linear_solver": "krylov"})
+    assert result.success
+    assert result.nit <= 2 * karush.minimize(problem).nit
