@@ -5,6 +5,7 @@ All are sums, not means: weights of 1/n make a mean of one.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,18 @@ _ROUNDING = 1e-12
 """How far outside its domain, relative to the domain's size, a dual point may lie by rounding."""
 
 
-class LeastSquares(Datafit):
+class _Samples(Datafit):
+    """A sum over samples with weights."""
+
+    weights: Array
+
+    def reweighted(self, factors: Array) -> Datafit:
+        twin = copy(self)
+        twin.weights = sample_weights(self.weights * factors, self.shape[0])
+        return twin
+
+
+class LeastSquares(_Samples):
     """Least squares, sum_i s_i (eta_i - y_i)^2 / 2.
 
     Parameters
@@ -36,7 +48,17 @@ class LeastSquares(Datafit):
         self.shape = self.y.shape
         self.weights = sample_weights(weights, self.shape[0])
         self.unweighted = weights is None
-        self._s = self.weights if self.y.ndim == 1 else self.weights[:, None]
+
+    @property
+    def _s(self) -> Array:
+        """The weights so that they combine with eta."""
+        return self.weights if self.y.ndim == 1 else self.weights[:, None]
+
+    def reweighted(self, factors: Array) -> Datafit:
+        twin = super().reweighted(factors)
+        assert isinstance(twin, LeastSquares)
+        twin.unweighted = False
+        return twin
 
     def value(self, eta: Array) -> float:
         r = eta - self.y
@@ -63,7 +85,7 @@ class LeastSquares(Datafit):
         return float(np.sum(u[seen] ** 2 / (2 * s[seen])) + np.vdot(u, self.y))
 
 
-class Huber(Datafit):
+class Huber(_Samples):
     """Huber's loss: (eta - y)^2 / 2 up to a distance delta, linear beyond.
 
     Parameters
@@ -103,7 +125,7 @@ class Huber(Datafit):
         return float(np.sum(u[seen] ** 2 / (2 * s[seen])) + u @ self.y)
 
 
-class _TwoClasses(Datafit):
+class _TwoClasses(_Samples):
     """What losses of the margin y eta, y = -1 or 1, have in common."""
 
     def __init__(self, y: Any, weights: Any = None) -> None:
@@ -185,7 +207,7 @@ class SquaredHinge(_TwoClasses):
         return float(self.weights[seen] @ (0.5 * v**2 + v))
 
 
-class Poisson(Datafit):
+class Poisson(_Samples):
     """Poisson deviance with logarithmic link, sum_i s_i (exp(eta_i) - y_i eta_i).
 
     Parameters
@@ -225,7 +247,7 @@ class Poisson(Datafit):
         return float(self.weights[seen] @ (xlogy(mean, mean) - mean))
 
 
-class Multinomial(Datafit):
+class Multinomial(_Samples):
     """Softmax loss, sum_i s_i (log sum_c exp(eta_ic) - eta_i,y_i).
 
     Parameters

@@ -105,7 +105,7 @@ class DenseDesign(Design):
     def __init__(self, X: Any) -> None:
         super().__init__(X.shape)
         self.X = X
-        self.by_columns = X.flags.f_contiguous
+        self.by_columns = not X.flags.c_contiguous  # numba takes a single column or row for C order
 
     def product(self, w: Array) -> Array:
         if w.ndim == 1:
@@ -175,31 +175,30 @@ class DenseDesign(Design):
         raise ValueError("X is too large: the squares of its columns overflow; scale it down")
 
     def _gather(self, columns: Indices, first: int, last: int, scale: Array, out: Array) -> None:
+        """Rows first .. last of the columns into out, (columns, rows)."""
         from . import design_kernels as kernels
 
         gather = kernels.gather_from_columns if self.by_columns else kernels.gather_from_rows
         gather(self.X, columns, first, last, scale, out)
 
     def columns(self, columns: Indices) -> Array:
-        out = np.empty((self.shape[0], columns.size), order="F")
+        out = np.empty((columns.size, self.shape[0]))
         self._gather(columns, 0, self.shape[0], _NO_SCALE, out)
-        return out
+        return out.T
 
     def gram_rows(self, columns: Indices, first: int = 0, weights: Array | None = None) -> Array:
         n, size = self.shape[0], columns.size
         scale = _NO_SCALE if weights is None else np.sqrt(weights)
         rows = min(n, max(256, _CHUNK // max(size, 1)))
-        buffer = np.empty((rows, size), order="F")
-        total: Array | None = None
+        total = np.zeros((size - first, size))
+        buffer = np.empty(0)
         for start in range(0, n, rows):
             stop = min(start + rows, n)
-            part = (
-                buffer[: stop - start] if stop - start == rows else np.empty((stop - start, size), order="F")
-            )
-            self._gather(columns, start, stop, scale, part)
-            product = part.T @ part if first == 0 else part[:, first:].T @ part
-            total = product if total is None else np.add(total, product, out=total)
-        return np.zeros((size - first, size)) if total is None else total
+            if buffer.shape != (size, stop - start):
+                buffer = np.empty((size, stop - start))
+            self._gather(columns, start, stop, scale, buffer)
+            total += (buffer if first == 0 else buffer[first:]) @ buffer.T
+        return total
 
 
 class SparseDesign(Design):

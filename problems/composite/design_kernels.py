@@ -125,23 +125,23 @@ def survey_by_rows(X, v, weights, products, squares, sums):
 
 
 @njit(
-    _dense("F", _INDICES, types.int64, types.int64, _VECTOR, types.float64[::1, :]),
+    _dense("F", _INDICES, types.int64, types.int64, _VECTOR, types.float64[:, ::1]),
     **_OPTIONS,
 )
 def gather_from_columns(X, columns, first, last, scale, out):
-    """Out = rows first .. last of the columns, row i times scale[i] (scale may be empty)."""
+    """Out = rows first .. last of the columns, transposed; row i times scale[i] (scale may be empty)."""
     for k in range(columns.size):
         j = columns[k]
         if scale.size:
             for i in range(first, last):
-                out[i - first, k] = X[i, j] * scale[i]
+                out[k, i - first] = X[i, j] * scale[i]
         else:
             for i in range(first, last):
-                out[i - first, k] = X[i, j]
+                out[k, i - first] = X[i, j]
 
 
 @njit(
-    _dense("C", _INDICES, types.int64, types.int64, _VECTOR, types.float64[::1, :]),
+    _dense("C", _INDICES, types.int64, types.int64, _VECTOR, types.float64[:, ::1]),
     **_OPTIONS,
 )
 def gather_from_rows(X, columns, first, last, scale, out):
@@ -149,7 +149,7 @@ def gather_from_rows(X, columns, first, last, scale, out):
     for i in range(first, last):
         factor = scale[i] if scale.size else 1.0
         for k in range(columns.size):
-            out[i - first, k] = X[i, columns[k]] * factor
+            out[k, i - first] = X[i, columns[k]] * factor
 
 
 @njit(_dense("F", _INDICES, _VECTOR, _OUT), **_OPTIONS)

@@ -58,19 +58,18 @@ class PiecewiseQuadratic(Penalty):
         return tuple(part[:, None] if part.ndim else part for part in self._parts())
 
     def arrays(self, p: int) -> tuple[Array, Array, Array, Array, Array]:
-        """L1, l2, linear, lower, upper, each with one entry for every coordinate."""
-        l1, l2, linear, lower, upper = (
-            np.ascontiguousarray(np.broadcast_to(part, (p,))) for part in self._parts()
-        )
+        """L1, l2, linear, lower, upper, each with one entry for every coordinate (views)."""
+        l1, l2, linear, lower, upper = (np.broadcast_to(part, (p,)) for part in self._parts())
         return l1, l2, linear, lower, upper
 
     @property
     def is_norm(self) -> bool:
         """Whether it is lam ||w||_1 and nothing else: the case worth short cuts."""
-        return not self.l1.ndim and not self.l2.any() and not self.linear.any() and self._unbounded
+        return not self.l1.ndim and not self.l2.any() and not self.linear.any() and self.is_unbounded
 
     @property
-    def _unbounded(self) -> bool:
+    def is_unbounded(self) -> bool:
+        """Whether there are no bounds."""
         return bool(np.all(self.lower == -np.inf) and np.all(self.upper == np.inf))
 
     def free(self, p: int) -> Indices:
@@ -105,15 +104,26 @@ class PiecewiseQuadratic(Penalty):
         return -(gradient + linear + l2 * w)
 
     def stationarity(self, w: Array, gradient: Array) -> Array:
+        if self.is_norm:
+            support = np.flatnonzero(w)
+            distances = np.maximum(np.abs(gradient) - self.l1, 0.0)
+            distances.flat[support] = np.abs(gradient.flat[support] + self.l1 * np.sign(w.flat[support]))
+            return distances
         force = self._force(w, gradient)
         least, most = self._interval(w)
         return np.maximum(np.maximum(least - force, force - most), 0.0)
 
     def support(self, w: Array) -> NDArray[np.bool_]:
+        if self.is_norm and self.l1 > 0:
+            return np.asarray(w != 0)
         least, most = self._interval(w)
         return np.asarray(least == most)
 
     def slack(self, w: Array, gradient: Array) -> float:
+        if self.is_norm:
+            forces = np.abs(gradient)
+            forces.flat[np.flatnonzero(w)] = -np.inf
+            return float(self.l1) - float(forces.max(initial=-np.inf))
         force = self._force(w, gradient)
         least, most = self._interval(w)
         inside = np.minimum(force - least, most - force)[least < most]

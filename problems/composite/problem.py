@@ -132,6 +132,16 @@ class CompositeProblem:
         twin.penalty = penalty
         return twin
 
+    def with_datafit(self, datafit: Datafit) -> CompositeProblem:
+        """The same problem with another datafit of the same shape; X is read once."""
+        if datafit.shape != self.datafit.shape:
+            raise ValueError(f"the datafit must have shape {self.datafit.shape}, got {datafit.shape}")
+        twin = self.with_penalty(self.penalty)
+        twin.datafit = datafit
+        twin.__dict__.pop("coordinate_lipschitz", None)
+        twin._survey()
+        return twin
+
     # ---- values and gradients ------------------------------------------------------------------------------
 
     def predictor(self, w: Array, b: Any = 0.0) -> Array:

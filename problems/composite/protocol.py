@@ -79,6 +79,10 @@ class Datafit:
         """F*(u) = sup over eta of <u, eta> - F(eta), inf outside its domain: for dual gaps."""
         raise self.lacks("conjugate")
 
+    def reweighted(self, factors: Array) -> Datafit:
+        """The datafit with the samples' weights times `factors`, (n,): for cross-validation."""
+        raise self.lacks("reweighted")
+
     def lacks(self, what: str) -> MismatchError:
         """The error of a method that needs `what`."""
         return MismatchError(f"datafit {type(self).__name__} does not provide {what}")

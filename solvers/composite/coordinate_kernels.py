@@ -6,7 +6,6 @@ kind 0 l1 |t| + l2 t^2 / 2 on [lower, upper], kinds 1 and 2 MCP and SCAD of leve
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 _OPTIONS = {

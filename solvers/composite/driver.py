@@ -93,6 +93,8 @@ class Run:
         Steps done.
     certificate : CompositeCertificate or None
         The last one.
+    state : State or None
+        The last one.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Run:
         self._seconds = {"certificate": 0.0, "callback": 0.0}
         self.iterations = self._vain_looks = 0
         self._history: deque[dict[str, Any]] = deque(maxlen=HISTORY_LENGTH)
+        self.state: State | None = None
         self._best: State | None = None
         self._best_seen = (np.inf, np.inf)
 
@@ -125,13 +128,13 @@ class Run:
         if perf_counter() > self._deadline:
             raise TimeUp
 
-    def solve(self, w: Array, b: Array) -> Result:
-        """Run the method from (w, b) on."""
+    def solve(self, w: Array, b: Array, state: State | None = None) -> Result:
+        """Run the method from (w, b) on, from a state of its own where that is given."""
         with np.errstate(all="ignore"):
-            status = self._start(w, b)
+            status = self._start(w, b) if state is None else None
             try:
                 if status is None:
-                    status = self._iterate(w, b)
+                    status = self._iterate(self.method.init(self, w, b) if state is None else state)
             except TimeUp:
                 status = Status.TIME_LIMIT
             except KeyboardInterrupt:
@@ -144,8 +147,7 @@ class Run:
         self._best = State(w, b, objective)
         return None if np.isfinite(objective) else Status.NONFINITE_START
 
-    def _iterate(self, w: Array, b: Array) -> Status:
-        state = self.method.init(self, w, b)
+    def _iterate(self, state: State) -> Status:
         self._keep(state)
         while True:
             if state.settled or _power_of_two(self.iterations):
@@ -180,6 +182,7 @@ class Run:
         return False
 
     def _keep(self, state: State) -> None:
+        self.state = state
         if self._best is None or state.objective <= self._best.objective or np.isnan(self._best.objective):
             self._best = state
         entry = {"iteration": self.iterations, "objective": state.objective, **state.record}

@@ -41,10 +41,16 @@ class Iterate:
     """
 
     def __init__(
-        self, problem: CompositeProblem, w: Array, b: Array, gram: GramCache | None, check: Callable[[], None]
+        self,
+        problem: CompositeProblem,
+        w: Array,
+        b: Array,
+        eta: Array | None,
+        gram: GramCache | None,
+        check: Callable[[], None],
     ) -> None:
         self.problem, self.w, self.b, self.check = problem, w, b, check
-        self.eta = problem.predictor(w, b)
+        self.eta = problem.predictor(w, b) if eta is None else eta
         self.quadratic = isinstance(problem.datafit, LeastSquares)
         self.unweighted = self.quadratic and bool(getattr(problem.datafit, "unweighted", False))
         self.scale = max(float(np.max(np.abs(problem.null.slopes))), 1e-300)

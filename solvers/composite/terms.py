@@ -23,6 +23,8 @@ class Terms:
     kind : int
     gamma : float
     l1, l2, linear, lower, upper : ndarray, shape (p,)
+    is_norm : bool
+        Whether there is l1 alone, which allows short cuts.
     """
 
     kind: int
@@ -32,6 +34,7 @@ class Terms:
     linear: Array
     lower: Array
     upper: Array
+    is_norm: bool = False
 
     @property
     def count(self) -> int:
@@ -63,10 +66,16 @@ class Terms:
     def at(self, columns: Indices) -> Terms:
         """Those of some coordinates."""
         parts = (part[columns] for part in (self.l1, self.l2, self.linear, self.lower, self.upper))
-        return Terms(self.kind, self.gamma, *parts)
+        return Terms(self.kind, self.gamma, *parts, self.is_norm)
 
     def excess(self, w: Array, gradient: Array) -> Array:
         """How far -gradient lies outside the subdifferential; negative, how far inside where it is held."""
+        if self.is_norm:
+            found = np.abs(gradient)
+            found -= self.l1
+            support = np.flatnonzero(w)
+            found[support] = np.abs(gradient[support] + self.l1[support] * np.sign(w[support]))
+            return found
         force = -(gradient + self.linear)
         if self.kind == CONVEX:
             force -= self.l2 * w
@@ -95,6 +104,8 @@ class Terms:
     def values(self, w: Array) -> float:
         """Sum over the coordinates, bounds not looked at."""
         a = np.abs(w)
+        if self.is_norm:
+            return float(self.l1 @ a)
         if self.kind == CONVEX:
             return float(np.sum(self.l1 * a + 0.5 * self.l2 * a * a + self.linear * w))
         penalty: Penalty = (MCP if self.kind == MCP.code else SCAD)(self.l1, self.gamma)
@@ -104,7 +115,8 @@ class Terms:
 def terms_of(penalty: Penalty, p: int) -> Terms | None:
     """The terms of a penalty, None where it is not of that form."""
     if isinstance(penalty, PiecewiseQuadratic):
-        return Terms(CONVEX, 1.0, *penalty.arrays(p))
+        alone = not penalty.l2.any() and not penalty.linear.any() and penalty.is_unbounded
+        return Terms(CONVEX, 1.0, *penalty.arrays(p), alone)
     if isinstance(penalty, (MCP, SCAD)):
         zeros, infinite = np.zeros(p), np.full(p, np.inf)
         lam = np.ascontiguousarray(np.broadcast_to(penalty.lam, (p,)))

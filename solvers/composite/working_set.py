@@ -45,8 +45,12 @@ _MAX_ROUNDS = 100
 
 @dataclass
 class _State(State):
-    """With the working set, what is kept of X'X, and how sharply pools are solved."""
+    """With the predictor; the datafit's gradient at w, where that is known without a certificate; the working
+    set, what is kept of X'X, and how sharply pools are solved.
+    """
 
+    eta: Array | None = None
+    gradient: Array | None = None
     items: Indices | None = None
     gram: GramCache | None = None
     sharp: float = _SHARP
@@ -89,11 +93,24 @@ class WorkingSet:
             raise datafit.lacks("hessian_diagonal, which working sets need")
 
     def init(self, run: Run, w: Array, b: Array) -> _State:
-        """The start asks for the certificate, whose gradient the first step needs."""
-        return _State(w, b, run.problem.objective(w, b), settled=True)
+        """The first step needs the gradient: known at w = 0, elsewhere the certificate's."""
+        null = run.problem.null
+        known = not w.any() and np.array_equal(b, null.intercept)
+        gradient = null.slopes if known else None
+        eta = run.problem.predictor(w, b)
+        objective = run.problem.datafit.value(eta) + run.problem.penalty.value(w)
+        return _State(w, b, objective, settled=not known, eta=eta, gradient=gradient)
+
+    def resume(self, problem: CompositeProblem, state: _State, gradient: Array) -> _State:
+        """The state of a solved problem as the start of one with another penalty, on a path."""
+        assert state.eta is not None
+        objective = problem.datafit.value(state.eta) + problem.penalty.value(state.w)
+        return _State(state.w, state.b, objective, False, {}, state.eta, gradient, state.items, state.gram)
 
     def step(self, run: Run, state: _State) -> _State:
         """Solve the problem of the pool."""
+        if state.gradient is not None:
+            return _Pool(run, state, state.gradient).solved()
         assert run.certificate is not None
         return _Pool(run, state, run.certificate.gradient).solved()
 
@@ -113,13 +130,13 @@ class _Pool:
         terms = known_terms(problem.penalty, problem.shape)
         assert terms is not None
         self.terms: Terms | GroupTerms = terms
-        self.point = Iterate(problem, state.w.copy(), state.b, state.gram, run.check_deadline)
+        self.point = Iterate(problem, state.w.copy(), state.b, state.eta, state.gram, run.check_deadline)
         w = self.point.w[terms.columns]
         self.excess = terms.excess(w, gradient[terms.columns])
         self.moving = np.flatnonzero(terms.moves(w))
         self.items: Indices = self.moving if state.items is None else state.items
         self.sharp = state.sharp
-        seen = state.items is not None
+        seen = state.items is not None and state.gradient is None
         if seen and self.excess.max(initial=0.0) <= 2.0 * self.sharp * run.tol * self.point.scale:
             self.sharp *= 0.1  # nothing violates, and yet the certificate does not hold
         self.goal = self.sharp * run.tol * self.point.scale
@@ -146,7 +163,18 @@ class _Pool:
             if not whole and self._is_large():
                 break
         record = {"pool": pool.size, "working set": self.items.size, "rounds": rounds, "newton": newtons}
-        return _State(point.w, point.b, point.objective, True, record, self.items, point.gram, self.sharp)
+        return _State(
+            point.w,
+            point.b,
+            point.objective,
+            True,
+            record,
+            point.eta,
+            None,
+            self.items,
+            point.gram,
+            self.sharp,
+        )
 
     def _is_large(self) -> bool:
         """Whether solving working sets costs more than passes over X: then nothing is saved by a pool."""

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .problems.model import Model
     from .problems.nlp import NLP, Capabilities, Metadata
     from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
+    from .solvers.composite.certificate import certify_composite
+    from .solvers.composite.cross_validation import cross_validate_composite
     from .solvers.composite.minimize import minimize_composite
+    from .solvers.composite.path import composite_path
     from .solvers.cvxpy_interface import solve_cvxpy
     from .solvers.methods import method_names, register_method
     from .solvers.minimize import minimize
@@ -43,7 +46,10 @@ __all__ = [
     "__version__",
     "bench",
     "certify",
+    "certify_composite",
     "certify_infeasible",
+    "composite_path",
+    "cross_validate_composite",
     "method_names",
     "minimize",
     "minimize_composite",
@@ -72,6 +78,9 @@ _HOMES = {
     "method_names": "solvers.methods",
     "register_method": "solvers.methods",
     "minimize": "solvers.minimize",
+    "certify_composite": "solvers.composite.certificate",
+    "composite_path": "solvers.composite.path",
+    "cross_validate_composite": "solvers.composite.cross_validation",
     "minimize_composite": "solvers.composite.minimize",
     "solve_cvxpy": "solvers.cvxpy_interface",
     "Result": "solvers.result",

@@ -1,0 +1,176 @@
+"""Paths: one problem for a falling sequence of penalty levels, each solution the start of the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...problems.composite.problem import CompositeProblem
+from ...problems.composite.protocol import Array, Datafit, Penalty
+from ..result import Result
+from ..status import Status
+from .auto import fastest
+from .driver import Run
+from .minimize import start
+from .working_set import WorkingSet, _State
+
+_SPARSE_FROM = 2000
+"""Coefficients of a path are kept as a sparse array from so many columns of X on."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """Solutions along a path.
+
+    Attributes
+    ----------
+    lambdas : ndarray, shape (m,)
+        Factors of the penalty, falling.
+    coefs : ndarray, shape (m, p) or (m, p, k), or csr_array, shape (m, p)
+        Coefficients; sparse where there are many columns.
+    intercepts : ndarray, shape (m,) or (m, k)
+    objectives, gaps : ndarray, shape (m,)
+        Of the solutions; gaps are NaN where the problem has none.
+    success : ndarray of bool, shape (m,)
+        Which ones the certificate confirms.
+    nit : ndarray of int, shape (m,)
+        Steps.
+    status : Status
+        How the last one ended: the path ends early at the time limit, or where the callback says so.
+    time : float
+        Seconds.
+    """
+
+    lambdas: Array
+    coefs: Any
+    intercepts: Array
+    objectives: Array
+    gaps: Array
+    success: Any
+    nit: Any
+    status: Status
+    time: float
+
+    def coef(self, i: int) -> Array:
+        """The i-th coefficients, dense."""
+        row = self.coefs[[i]] if sparse.issparse(self.coefs) else self.coefs[i]
+        return np.asarray(row.toarray().ravel() if sparse.issparse(row) else row)
+
+
+def composite_path(
+    datafit: Datafit | CompositeProblem,
+    penalty: Penalty | None = None,
+    X: Any = None,
+    *,
+    lambdas: Sequence[float] | Array | None = None,
+    count: int = 100,
+    ratio: float | None = None,
+    intercept: bool = False,
+    offset: Any = None,
+    tol: float = 1e-6,
+    max_time: float = np.inf,
+    callback: Callable[[float, Result], Any] | None = None,
+) -> Path:
+    """Minimise F(X w + offset + b) + lambda Omega(w) for a falling sequence of lambdas.
+
+    Parameters
+    ----------
+    datafit, penalty, X, intercept, offset
+        As for `minimize_composite`; the penalty is the one for lambda = 1, as ``L1(1.0)``.
+    lambdas : array_like, shape (m,), optional
+        Factors > 0 of the penalty; taken from the largest to the smallest.
+    count : int
+        Without lambdas: so many, evenly on the logarithm from the smallest one that keeps w at zero down to
+        `ratio` times that.
+    ratio : float, optional
+        Default: 1e-2 where X has more columns than rows, else 1e-4 (glmnet's).
+    tol : float
+        As for `minimize_composite`, for each of them.
+    max_time : float
+        Limit in seconds for all of them; the path ends there.
+    callback : callable, optional
+        Called as ``callback(lambda, result)`` after each of them; `StopIteration` ends the path.
+
+    Returns
+    -------
+    Path
+    """
+    if isinstance(datafit, CompositeProblem):
+        problem = datafit
+    elif penalty is None:
+        raise TypeError("penalty is missing: the one for lambda = 1, as L1(1.0)")
+    else:
+        problem = CompositeProblem(datafit, penalty, X, intercept=intercept, offset=offset)
+    levels = grid(problem, lambdas, count, ratio)
+    started = perf_counter()
+    w, b = start(problem)
+    found: list[tuple[Array, Result]] = []
+    status = Status.CONVERGED
+    known: tuple[_State, Array] | None = None
+    for level in levels:
+        part = problem.with_penalty(problem.penalty.scaled(float(level)))
+        method = fastest(part, tol)
+        method.check(part)
+        run = Run(method, part, max_time=max_time - (perf_counter() - started))
+        state = None
+        if isinstance(method, WorkingSet) and known is not None:
+            state = method.resume(part, *known)
+        result = run.solve(w, b, state)
+        w, b, status = result.x, result.intercept, result.status
+        known = None
+        if isinstance(run.state, _State) and run.state.w is result.x:
+            known = (run.state, result.jac)
+        found.append((w, result))
+        if status in {Status.TIME_LIMIT, Status.INTERRUPTED}:
+            break
+        try:
+            if callback is not None:
+                callback(float(level), result)
+        except StopIteration:
+            status = Status.USER_STOP
+            break
+    return _collected(levels[: len(found)], found, status, perf_counter() - started)
+
+
+def grid(problem: CompositeProblem, lambdas: Any, count: int, ratio: float | None) -> Array:
+    """The levels of a path, falling."""
+    if lambdas is not None:
+        levels = np.array(lambdas, dtype=np.float64)
+        if levels.ndim != 1 or not levels.size or not (np.isfinite(levels) & (levels >= 0)).all():
+            raise ValueError("lambdas must be a non-empty one-dimensional sequence of numbers >= 0")
+        return np.sort(levels)[::-1]
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    if ratio is None:
+        ratio = 1e-2 if problem.p > problem.n else 1e-4
+    if not 0 < ratio <= 1:
+        raise ValueError(f"ratio must be in (0, 1], got {ratio}")
+    top = problem.penalty.dual_norm(-problem.null.slopes)
+    if not 0 < top < np.inf:
+        raise ValueError(f"no lambda keeps w at zero (dual norm {top}); give lambdas")
+    return np.asarray(np.geomspace(top, ratio * top, count))
+
+
+def _collected(levels: Array, found: list[tuple[Array, Result]], status: Status, seconds: float) -> Path:
+    coefs: Any
+    points, results = [w for w, _ in found], [result for _, result in found]
+    if points[0].ndim == 1 and points[0].size >= _SPARSE_FROM:
+        coefs = sparse.csr_array(sparse.vstack([sparse.csr_array(w[None, :]) for w in points]))
+    else:
+        coefs = np.array(points)
+    return Path(
+        lambdas=levels,
+        coefs=coefs,
+        intercepts=np.array([result.intercept for result in results]),
+        objectives=np.array([result.fun for result in results]),
+        gaps=np.array([result.gap for result in results]),
+        success=np.array([result.success for result in results]),
+        nit=np.array([result.nit for result in results]),
+        status=status,
+        time=seconds,
+    )
