@@ -57,10 +57,11 @@ class _Decision:
 class Portfolio:
     """Chooses among methods.
 
-    The method of least expected cost solves the system. One that has not been tried competes with its hopeful
-    cost, but only while what trying has cost in all, beyond the best known method, stays below `exploration`
-    of the total cost that is expected: so a method of which even one set-up would be a large part of the
-    whole sequence is not tried. One that failed is left out for a while, longer each time.
+    The method of least hopeful cost solves the system: what has been seen of it a few times only, or only on
+    other systems, is given another chance. One that has not been tried competes with its hopeful cost, too,
+    but only while what trying has cost in all, beyond the best known method, stays below `exploration` of the
+    total cost that is expected: so a method of which even one set-up would be a large part of the whole
+    sequence is not tried. One that failed is left out for a while, longer each time.
 
     Parameters
     ----------
@@ -99,10 +100,11 @@ class Portfolio:
         if not tried:
             self._decision = _Decision()
             return usable[0]
-        expected = {name: outlooks[name].cost(outlooks[name].solve, horizon) for name in tried}
-        best = min(tried, key=expected.__getitem__)
-        self._decision = _Decision(expected[best])
-        return self._worth_trying(set(usable) - set(tried), outlooks, expected[best], horizon) or best
+        hopes = {name: outlooks[name].cost(outlooks[name].hopeful, horizon) for name in tried}
+        best = min(tried, key=hopes.__getitem__)
+        known = min(outlooks[name].cost(outlooks[name].solve, horizon) for name in tried)
+        self._decision = _Decision(known)
+        return self._worth_trying(set(usable) - set(tried), outlooks, known, horizon) or best
 
     def _worth_trying(
         self, untried: set[str], outlooks: Mapping[str, Outlook], known: float, horizon: int

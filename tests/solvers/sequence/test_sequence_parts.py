@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from karush.problems.collection.grids import five_point_laplacian
 from karush.problems.linear_sequence import ShiftedMatrix, get_sequence
 from karush.solvers.sequence.regret import regret
-from karush.solvers.sequence.sequence_gap import GapTracker
+from karush.solvers.sequence.sequence_gap import GapTracker, lanczos_gap
 from karush.solvers.sequence.sequence_result import certify_system
 
 
@@ -86,6 +86,14 @@ def test_a_falling_shift_is_estimated_anew_before_the_gap_turns_negative():
     for c in (1.0, 0.1, 1e-2, 1e-3, 1e-4):
         tracker.solved(1e6)
         assert tracker.gap(matrix.plus(c)) > 0.0
+
+
+def test_the_estimate_of_a_gap_is_an_upper_bound_of_its_order():
+    for c in (1e-3, 1.0):
+        A = ShiftedMatrix(five_point_laplacian(20, 20)).plus(c)
+        gap, products = lanczos_gap(A)
+        assert exact(A)[0] * (1 - 1e-10) <= gap <= 2.0 * exact(A)[0]
+        assert 0 < products <= 25
 
 
 def test_regret_is_against_the_best_column_and_the_best_entries():

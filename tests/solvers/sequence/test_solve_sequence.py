@@ -239,6 +239,17 @@ def test_an_indefinite_matrix_is_solved_or_reported():
     assert result.success
 
 
+def test_a_diagonal_that_is_not_positive_is_no_disaster():
+    A = five_point_laplacian(4, 4)
+    other = A.copy()
+    other.data *= -1.0
+    shifted = sp.csr_array(A - 9.0 * sp.eye_array(16))
+    for first, second in ((A, other), (other, A), (A, shifted)):
+        result = solve_sequence([(first, np.ones(16)), (second, np.ones(16))], assume_a="pos")
+        assert result.success
+        assert np.allclose(second @ result.x, 1.0, atol=1e-6)
+
+
 def test_a_singular_system_is_no_success():
     A = sp.csr_array(np.array([[1.0, -1.0], [-1.0, 1.0]]))
     result = solve_sequence([(A, [1.0, 1.0])])
