@@ -148,7 +148,7 @@ def _vector(name: str, value: Any, n: int) -> Vector:
         raise TypeError(f"{name} must be real, got dtype {array.dtype}")
     if array.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return np.require(array, np.float64, ["C", "W"])  # kernels would be compiled anew for read-only arrays
 
 
 def _count(name: str, value: Any) -> int:
