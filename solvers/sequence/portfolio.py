@@ -102,9 +102,9 @@ class Portfolio:
             return usable[0]
         hopes = {name: outlooks[name].cost(outlooks[name].hopeful, horizon) for name in tried}
         best = min(tried, key=hopes.__getitem__)
-        known = min(outlooks[name].cost(outlooks[name].solve, horizon) for name in tried)
-        self._decision = _Decision(known)
-        return self._worth_trying(set(usable) - set(tried), outlooks, known, horizon) or best
+        cheapest = min(outlooks[name].cost(outlooks[name].solve, horizon) for name in tried)
+        self._decision = _Decision(cheapest)
+        return self._worth_trying(set(usable) - set(tried), outlooks, cheapest, horizon) or best
 
     def _worth_trying(
         self, untried: set[str], outlooks: Mapping[str, Outlook], known: float, horizon: int
