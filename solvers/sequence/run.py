@@ -39,7 +39,8 @@ class Run:
     r0 : ndarray, shape (n,)
         Residual of the start.
     target : float
-        Residual norm to reach.
+        Residual norm to reach. All of these are those of a system scaled by a power of two, where b's squares
+        would overflow or vanish; the answer is scaled back.
     work : float
         Products with A so far.
     """
@@ -60,15 +61,18 @@ class Run:
         self.b = _vector("b", b, n)
         self.x0 = np.zeros(n) if x0 is None else _vector("x0", x0, n)
         self.max_iterations = _count("max_iterations", max_iterations)
-        tolerances = _tolerance("rtol", rtol), _tolerance("atol", atol)
+        rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
         if max_time is not None and not as_number("max_time", max_time) >= 0.0:
             raise ValueError(f"max_time must not be negative, got {max_time}")
         self._deadline = np.inf if max_time is None else self._started + float(max_time)
         self._multiply = multiply
         self._batch = max(1, int(_BATCH_SECONDS * _ENTRIES_A_SECOND / max(nnz + 10 * n, 1)))
         self.work = 0.0
-        self.target = max(tolerances[0] * norm(self.b), tolerances[1])
-        self.r0 = self.b.copy() if x0 is None or not self.x0.any() else self.residual(self.x0)
+        self._scale = _scale_of(self.b)
+        if self._scale != 1.0:
+            self.b, self.x0, atol = self.b / self._scale, self.x0 / self._scale, atol / self._scale
+        self.target = max(rtol * norm(self.b), atol)
+        self.r0 = self.residual(self.x0) if self.x0.any() else self.b.copy()
         self.history = [norm(self.r0)]
         self._anchor = (0, self.history[0])
 
@@ -85,12 +89,15 @@ class Run:
 
     def settled(self) -> LinearAnswer | None:
         """The answer, where nothing needs to be computed for it."""
-        if not np.isfinite(self.history[0]):
-            return self._finish(np.zeros(self.b.size), LinearStatus.NONFINITE, np.inf)
+        nothing = np.zeros(self.b.size)
+        if not (np.isfinite(self.b).all() and np.isfinite(self.x0).all()):
+            return self._finish(nothing, LinearStatus.NONFINITE, np.inf)
+        if not self.b.any():
+            return self._finish(nothing, LinearStatus.CONVERGED, 0.0)
+        if not np.isfinite(self.history[0]):  # A x0 overflows: better to start at zero
+            self.x0, self.r0, self.history = nothing, self.b.copy(), [norm(self.b)]
         if self.history[0] <= self.target:
             return self._finish(self.x0.copy(), LinearStatus.CONVERGED, self.history[0])
-        if not self.b.any():
-            return self._finish(np.zeros(self.b.size), LinearStatus.CONVERGED, 0.0)
         return None
 
     def failed(self, status: LinearStatus) -> LinearAnswer:
@@ -131,8 +138,11 @@ class Run:
 
     def _finish(self, x: Vector, status: LinearStatus, residual: float) -> LinearAnswer:
         self.history[-1] = residual
+        residuals = np.array(self.history)
+        if self._scale != 1.0:
+            x, residuals = x * self._scale, residuals * self._scale
         seconds = time.perf_counter() - self._started
-        return LinearAnswer(x, status, self.iterations, np.array(self.history), self.work, seconds)
+        return LinearAnswer(x, status, self.iterations, residuals, self.work, seconds)
 
 
 def norm(v: Vector) -> float:
@@ -140,6 +150,14 @@ def norm(v: Vector) -> float:
     from .vector_kernels import dot
 
     return float(np.sqrt(dot(v, v)))
+
+
+def _scale_of(b: Vector) -> float:
+    """A power of two near b's size where its squares would overflow or vanish, else 1."""
+    largest = float(np.abs(b).max(initial=0.0))
+    if 1e-120 < largest < 1e120 or not 0.0 < largest < np.inf:
+        return 1.0
+    return float(2.0 ** np.floor(np.log2(largest)))
 
 
 def _vector(name: str, value: Any, n: int) -> Vector:

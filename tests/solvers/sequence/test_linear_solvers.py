@@ -199,6 +199,25 @@ def test_tiny_systems(solver):
 
 
 @every_solver
+@pytest.mark.parametrize("exponent", [-900, -560, 560, 1000])
+def test_sizes_whose_squares_overflow_or_vanish(solver, A, b, exponent):
+    solver.setup(A)
+    expected = solver.solve(b)
+    answer = solver.solve(np.ldexp(b, exponent))
+    assert answer.converged
+    np.testing.assert_allclose(np.ldexp(answer.x, -exponent), expected.x, rtol=1e-9, atol=1e-12)
+    assert answer.iterations == expected.iterations
+    assert answer.residual == pytest.approx(np.ldexp(expected.residual, exponent), rel=1e-4)
+
+
+@every_solver
+def test_a_start_that_overflows_is_left(solver, A, b):
+    solver.setup(A)
+    answer = solver.solve(b, np.full(80, 1e308))
+    assert answer.converged
+
+
+@every_solver
 def test_solves_at_the_same_time_do_not_meet(solver, A):
     solver.setup(A)
     rights = np.random.default_rng(1).standard_normal((4, 80))
