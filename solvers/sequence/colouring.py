@@ -93,7 +93,7 @@ class SweepPair(ABC):
         """See `sor.SweepSequence`."""
         for k in range(norms.size):
             norms[k] = self.sweep()
-            if not target**2 < norms[k] < most**2:
+            if not target * target < norms[k] < most * most:
                 return k + 1, True
             self.old, self.new = self.new, self.old
         return norms.size, False

@@ -167,6 +167,7 @@ class EisenstatCG:
     def _correct(self, run: Run, r: Vector, omega: float) -> tuple[Vector, LinearStatus]:
         """CG on A y = r from y = 0, until the recurrence says that r is small enough; y, and why it ended."""
         from .eisenstat_kernels import FINISHED, INDEFINITE, NONFINITE, solve_lower, ssor_cg_iterations
+        from .vector_kernels import dot
 
         split = self._split
         assert split is not None
@@ -175,7 +176,8 @@ class EisenstatCG:
         z, p, t, q, At = (np.zeros(n) for _ in range(5))
         solve_lower(omega, split.sub, *split.lower, r, z)
         run.work += 0.5
-        scalars = np.array([z @ z, 0.0, EXHAUSTED**2 * (z @ z)])
+        norm2 = dot(z, z)
+        scalars = np.array([norm2, 0.0, EXHAUSTED**2 * norm2])
         codes = {
             FINISHED: LinearStatus.CONVERGED,
             INDEFINITE: LinearStatus.INDEFINITE,
@@ -192,7 +194,7 @@ class EisenstatCG:
                 split.upper,
                 (y, r, z, p, t, q, At),
                 scalars,
-                run.target**2,
+                run.target * run.target,
                 norms,
             )
             run.work += made

@@ -130,7 +130,7 @@ class _FlexibleCG:
         run = self._run
         self._last.clear()
         norm2 = kernels.dot(r, r)
-        while norm2 > run.target**2:
+        while norm2 > run.target * run.target:
             status = run.limit() or run.stagnation()
             if status is not None:
                 return x, status

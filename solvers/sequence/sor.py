@@ -230,7 +230,8 @@ class NaturalSweeps:
 
     def advance(self, target: float, most: float, norms: Vector) -> tuple[int, bool]:
         """See `SweepSequence.advance`."""
-        sweeps, stopped = self._kernel(*self._constant, *self._pair, target**2, most**2, norms)
+        limits = target * target, most * most  # powers of floats raise where products overflow
+        sweeps, stopped = self._kernel(*self._constant, *self._pair, *limits, norms)
         if sweeps % 2 != stopped:
             self._pair = self._pair[::-1]
         return int(sweeps), bool(stopped)
