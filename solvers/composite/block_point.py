@@ -167,36 +167,32 @@ class BlockPoint:
         """Coordinates whose slopes the last move changed, None where they may be all."""
         return None
 
-    def objective_after(self, block: Block, d: Array) -> float:
-        """The objective at x + d, d of the block."""
-        return self.smooth_after(block, d) + self.penalty_value + self._penalty_change(block, d)
+    def objective_at(self, block: Block, target: Array, d: Array) -> float:
+        """The objective where the block is `target`, which is d from here."""
+        penalty = self.parts.of(block)
+        change = penalty.value(target) - penalty.value(self.x[block.coordinates])
+        return self.smooth_after(block, d) + self.penalty_value + change
 
     def move(self, block: Block, d: Array) -> None:
-        """Go to x + d, d of the block."""
+        """Go to x + d, d of the block; for penalties that are nothing or smooth."""
+        self.place(block, self.x[block.coordinates] + d, d)
+
+    def place(self, block: Block, target: Array, d: Array | None = None) -> None:
+        """Go to where the block is `target`, d from here: zeros and bounds are met without rounding."""
+        before = self.x[block.coordinates]
         if not self.parts.nothing:
-            penalty, i = self.parts.of(block), block.coordinates
-            before = self.x[i]
-            after = before + d
-            self.penalty_value += penalty.value(after) - penalty.value(before)
-            if not np.array_equal(penalty.support(before), penalty.support(after)):
+            penalty = self.parts.of(block)
+            self.penalty_value += penalty.value(target) - penalty.value(before)
+            if not np.array_equal(penalty.support(before), penalty.support(target)):
                 self.support_changes += 1
-        self._move_smooth(block, d)
-
-    def place(self, block: Block, x: Array) -> None:
-        """Go to where the block is x exactly: zeros and bounds are met without rounding."""
-        self.move(block, x - self.x[block.coordinates])
-        self.x[block.coordinates] = x
-
-    def _penalty_change(self, block: Block, d: Array) -> float:
-        if self.parts.nothing:
-            return 0.0
-        penalty, before = self.parts.of(block), self.x[block.coordinates]
-        return penalty.value(before + d) - penalty.value(before)
+        self.x[block.coordinates] = target
+        self._move_smooth(block, target - before if d is None else d)
 
     def _recomputed(self) -> float:
         raise NotImplementedError
 
     def _move_smooth(self, block: Block, d: Array) -> None:
+        """Follow x, which has moved by d."""
         raise NotImplementedError
 
 
@@ -245,7 +241,6 @@ class QuadraticPoint(BlockPoint):
             self._last_block = i
         else:
             self._g += d @ self.datafit.A[i]
-        self.x[i] += d
         self.smooth += 0.5 * float(d @ (before + self._g[i]))
 
     def touched(self) -> Indices | None:
@@ -330,7 +325,6 @@ class PredictorPoint(BlockPoint):
             self.smooth_after(block, d)
         assert self._last is not None
         _, _, self.eta, self.smooth = self._last
-        self.x[block.coordinates] += d
         if self.problem.intercept:
             self._best_intercept()
         self._last = self._u = self._g = None

@@ -264,8 +264,9 @@ class GSQ(Greedy):
         if point.parts.nothing:
             return float(g @ bounds.solve(block, g))
         x, H, penalty = point.x[block.coordinates], bounds.hessian(block), point.parts.of(block)
-        d = minimize_model(H, g, x, penalty) - x
-        return -2.0 * (float(g @ d) + penalty.value(x + d) - penalty.value(x)) - float(d @ H @ d)
+        target = minimize_model(H, g, x, penalty)
+        d = target - x
+        return -2.0 * (float(g @ d) + penalty.value(target) - penalty.value(x)) - float(d @ H @ d)
 
 
 @dataclass(frozen=True)

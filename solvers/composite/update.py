@@ -90,10 +90,11 @@ class BacktrackingStep(Update):
             L = 0.5 * known.get(block.index, 0.0) or _first_lipschitz(point, block, g)
             penalty, before = point.parts.of(block), point.x[i]
             for _ in range(_MAX_TRIALS):
-                d = penalty.prox(before - g / L, 1.0 / L) - before
+                target = penalty.prox(before - g / L, 1.0 / L)
+                d = target - before
                 model = float(g @ d) + 0.5 * L * float(d @ d)
                 if point.smooth_after(block, d) <= point.smooth + model + _ROUNDING * abs(point.smooth):
-                    point.place(block, before + d)
+                    point.place(block, target, d)
                     break
                 L *= 2.0
             known[block.index] = L
@@ -230,9 +231,8 @@ def _prox_newton(point: BlockPoint, block: Block, g: Array, H: Array) -> None:
         promised = float(g @ d) + penalty.value(trial) - omega
         if not promised < 0.0:
             return
-        if point.objective_after(block, d) <= start + _SUFFICIENT * promised + _ROUNDING * abs(start):
-            point.move(block, d)
-            point.x[block.coordinates] = trial
+        if point.objective_at(block, trial, d) <= start + _SUFFICIENT * promised + _ROUNDING * abs(start):
+            point.place(block, trial, d)
             return
         alpha *= 0.5
 
@@ -317,9 +317,8 @@ def _two_metric(point: BlockPoint, block: Block, H: Array, eps: float) -> None:
         fall = alpha * float(g[free] @ step[free]) - float(g[active] @ d[active])
         if not d.any():
             return
-        if point.objective_after(block, d) <= start - _SUFFICIENT * fall + _ROUNDING * abs(start):
-            point.move(block, d)
-            point.x[block.coordinates] = trial
+        if point.objective_at(block, trial, d) <= start - _SUFFICIENT * fall + _ROUNDING * abs(start):
+            point.place(block, trial, d)
             return
         alpha *= 0.5
 
