@@ -8,6 +8,11 @@ After Na, Anitescu & Kolar (2023), see `active_set_merit`, with exact derivative
    linearised constraints and new multipliers, until it stays: a quadratic program's active set is found here;
 4. descent test; where it fails, a smaller eps, which may change the set, or else a safeguard direction;
 5. Armijo backtracking on M: x and the multipliers move together. x never leaves its bounds.
+
+Beside the repeated identification this differs from the publication in that the multipliers' step is that of
+the KKT system. There it is one towards the multiplier function, with the matrix ``A A' + diag(0, g^2)``; near
+a solution, and with exact second derivatives, the two agree to first order, and a factorisation is saved. The
+multiplier function gives the first multipliers, and the step that goes with the safeguard direction.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ With L = f + mu'c + lam'g, and G, J the Jacobians of the inequalities g <= 0 and
 
 Na, Anitescu & Kolar, "Inequality constrained stochastic nonlinear optimization via active-set sequential
 quadratic programming", Math. Prog. 202 (2023) (arXiv:2109.11502), after Pillo & Lucidi, SIAM J. Optim. 12
-(2002). There q is a/(1 + ||lam||^2): the factor 1/nu makes eps mean the same for equations and inequalities,
+(2001). There q is a/(1 + ||lam||^2): the factor 1/nu makes eps mean the same for equations and inequalities,
 however large the violation was that nu had to make room for, and kappa does so for large multipliers.
 
 M is continuously differentiable, and finite where a > 0. Its gradient, H the Hessian of L:

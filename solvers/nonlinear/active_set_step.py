@@ -28,11 +28,10 @@ class Direction:
     dlam: Vector
     active: Mask
     residual: float
-    regularised: bool = False
 
     def with_multipliers(self, dmu: Vector, dlam: Vector) -> Direction:
         """The same step in x with another one of the multipliers."""
-        return Direction(self.dx, dmu, dlam, self.active, self.residual, self.regularised)
+        return Direction(self.dx, dmu, dlam, self.active, self.residual)
 
 
 class ActiveSetSystem:
@@ -75,7 +74,7 @@ class ActiveSetSystem:
     def newton(self, it: ActiveSetIterate, active: Mask, error: float) -> Direction | None:
         """The step to the KKT point of the quadratic model on an active set; None where there is none.
 
-        System (12) of the paper. Multipliers of the others go to zero.
+        Multipliers of the other constraints go to zero.
         """
         p = self.problem
         fixed, shift = self._bounds(it, active)
@@ -91,10 +90,9 @@ class ActiveSetSystem:
         if solved is None:
             return None
         dx, dy, residual = solved
-        delta = self.system.delta_w
-        reduced = gradient + self.hessian_product(dx) + delta * dx + dy @ it.point.J
+        reduced = gradient + self.hessian_product(dx) + self.system.delta_w * dx + dy @ it.point.J
         lam = self._multipliers(active, y + dy, -reduced)
-        return Direction(dx, (y + dy)[p.equations] - it.mu, lam - it.lam, active, residual, delta > 0.0)
+        return Direction(dx, (y + dy)[p.equations] - it.mu, lam - it.lam, active, residual)
 
     def multiplier_function(self, it: ActiveSetIterate) -> Multipliers | None:
         """The (mu, lam) that minimise ``||grad L||^2 + ||g lam||^2``; None where they are not finite.
@@ -139,7 +137,7 @@ class ActiveSetSystem:
         if solved is None:
             return None
         dx, _, residual = solved
-        return Direction(dx, np.zeros_like(it.mu), np.zeros_like(it.lam), active, residual, True)
+        return Direction(dx, np.zeros_like(it.mu), np.zeros_like(it.lam), active, residual)
 
     # ---- their parts
 

@@ -172,7 +172,7 @@ def test_the_gradient_of_the_merit_function(problem, key):
 
 
 def test_the_published_form_is_the_same_function():
-    """Equation (8) of the paper: b = max(0, ...) in place of omega, q = a/(1 + ||lam||^2)."""
+    """L + ||c||^2/(2 eps) + (||g||^2 - ||b||^2)/(2 eps q), b = min(0, g + eps q lam) in place of omega."""
     _, inequalities, _ = parts_of(mixed())
     it = random_iterate(inequalities, 3, 2.0)
     nu = 2.0 * excess(it.g) + 1.0
