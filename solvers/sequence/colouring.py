@@ -18,6 +18,7 @@ from .matrices import unsigned
 from .protocol import Vector
 
 IndexVector = NDArray[np.int64]
+Ranges = NDArray[np.uint64]
 
 BLOCK_ROWS = 8192
 """Rows whose part of the residual's norm is summed in one go, and that one thread sweeps."""
@@ -57,7 +58,7 @@ class ColouredMatrix:
     ----------
     order : ndarray of int64, shape (n,)
         Row k of the permuted matrix is row order[k] of A.
-    blocks : list of ndarray of int64, shape (., 2)
+    blocks : list of ndarray of uint64, shape (., 2)
         By colour, ranges of rows.
     """
 
@@ -139,7 +140,7 @@ class ColouredSweeps(SweepPair):
                 self._colour(blocks, True, self.new)
         return float(np.concatenate(norms).sum())
 
-    def _colour(self, blocks: IndexVector, backward: bool, old: Vector) -> Vector:
+    def _colour(self, blocks: Ranges, backward: bool, old: Vector) -> Vector:
         from .sor_kernels import block_sweeps
 
         matrix = self._matrix
@@ -216,9 +217,7 @@ def coloured_sweeps(
     return TwoColourSweeps(update, first, omega, x0[matrix.order], matrix.natural)
 
 
-def shared(
-    workers: int, kernel: Callable[..., None], ranges: IndexVector, arguments: tuple[Any, ...]
-) -> Vector:
+def shared(workers: int, kernel: Callable[..., None], ranges: Ranges, arguments: tuple[Any, ...]) -> Vector:
     """``kernel(some of the ranges, *arguments, norms)`` by all workers; one number for each range."""
     norms = np.empty(len(ranges))
     pool = _pool(workers, os.getpid())  # a forked child has none of its parent's threads
@@ -245,11 +244,11 @@ def _call(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     function(*arguments)
 
 
-def _blocks(sizes: IndexVector) -> list[NDArray[np.int64]]:
-    """Ranges of at most BLOCK_ROWS rows, colour by colour."""
+def _blocks(sizes: IndexVector) -> list[Ranges]:
+    """Ranges of at most BLOCK_ROWS rows, colour by colour; unsigned, as all that the kernels index with."""
     stops = np.cumsum(sizes)
     blocks = []
     for start, stop in zip(stops - sizes, stops, strict=True):
         edges = np.append(np.arange(start, stop, BLOCK_ROWS), stop)
-        blocks.append(np.column_stack([edges[:-1], edges[1:]]))
+        blocks.append(np.column_stack([edges[:-1], edges[1:]]).astype(np.uint64))
     return blocks

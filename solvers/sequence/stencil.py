@@ -207,7 +207,7 @@ class StencilSOR:
             return _PaddedSweeps(kernel, self._coefficients, self.sweep, omega, b, x0)
         kernel = kernels.constant_colour if A.constant else kernels.variable_colour
         edges = np.append(np.arange(0, A.shape[0], WORKERS_BLOCK), A.shape[0])
-        ranges = np.column_stack([edges[:-1], edges[1:]])
+        ranges = np.column_stack([edges[:-1], edges[1:]]).astype(np.uint64)
 
         def update(colour: int, step: float, old: Grid, others: Grid, new: Grid) -> float:
             arguments = (colour, step, *self._coefficients, b, old, others, new)
