@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,11 @@ class Outlook:
     due: bool = False
     rebuild_rate: float = 0.0
 
+    @property
+    def likely(self) -> float:
+        """Half a standard deviation below what is expected."""
+        return math.sqrt(self.solve * self.hopeful)
+
     def cost(self, solve: float, horizon: int) -> float:
         """A solve with its share of the set-up, which serves 1/`rebuild_rate` systems or all to come."""
         if not self.due:
@@ -57,11 +63,11 @@ class _Decision:
 class Portfolio:
     """Chooses among methods.
 
-    The method of least hopeful cost solves the system: what has been seen of it a few times only, or only on
-    other systems, is given another chance. One that has not been tried competes with its hopeful cost, too,
-    but only while what trying has cost in all, beyond the best known method, stays below `exploration` of the
-    total cost that is expected: so a method of which even one set-up would be a large part of the whole
-    sequence is not tried. One that failed is left out for a while, longer each time.
+    The method of least cost, half way to hopeful, solves the system: one that was seen a few times only, or
+    only on other systems, is given another chance. One that has not been tried competes with its hopeful
+    cost, but only while what trying has cost in all, beyond the best known method, stays below `exploration`
+    of the total cost that is expected: so a method of which even one set-up would be a large part of the
+    whole sequence is not tried. One that failed is left out for a while, longer each time.
 
     Parameters
     ----------
@@ -100,7 +106,7 @@ class Portfolio:
         if not tried:
             self._decision = _Decision()
             return usable[0]
-        hopes = {name: outlooks[name].cost(outlooks[name].hopeful, horizon) for name in tried}
+        hopes = {name: outlooks[name].cost(outlooks[name].likely, horizon) for name in tried}
         best = min(tried, key=hopes.__getitem__)
         cheapest = min(outlooks[name].cost(outlooks[name].solve, horizon) for name in tried)
         self._decision = _Decision(cheapest)

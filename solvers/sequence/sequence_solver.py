@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Literal
 
 import numpy as np
@@ -54,6 +54,7 @@ _CACHED: dict[str, type[CachedMethod]] = {
     method.name: method for method in (IncompleteCholeskyMethod, MultigridMethod, DirectMethod)
 }
 _AUTO = {"pos": ("ssor-cg", "incomplete-cholesky", "multigrid", "direct"), "gen": ("sor", "direct")}
+_DECISION_SHARE = 20.0  # solves must have cost this many times the last decision before the next one
 _BACKSTOPS = {"pos": ("ssor-cg", "direct"), "gen": ("sor", "direct")}
 _NEEDS = {"incomplete-cholesky": "ilupp", "multigrid": "pyamg"}
 
@@ -150,6 +151,7 @@ class SequenceSolver:
         self._methods: dict[str, SystemMethod] = {}
         self._portfolio: Portfolio | None = None
         self._backstops: tuple[str, ...] = ()
+        self._chosen, self._keep_until = "", 0.0
         self._kind: Literal["pos", "gen"] | None = None
         self._tracker = GapTracker(lanczos_gap)
         self._previous: Vector | None = None
@@ -351,11 +353,17 @@ class SequenceSolver:
         """The method of choice and those that take over where it fails."""
         assert self._portfolio is not None
         names = self._portfolio.names
-        if len(names) > 1:
-            outlooks = {name: self._methods[name].outlook(task, self.unit) for name in names}
-            chosen = self._portfolio.choose(outlooks, self._remaining())
+        if len(names) == 1:
+            return list(dict.fromkeys((*names, *self._backstops)))
+        if self.unit == "time" and self._portfolio.elapsed < self._keep_until and self._chosen:
+            chosen = self._chosen
         else:
-            chosen = names[0]
+            started = thread_time()
+            outlooks = {name: self._methods[name].outlook(task, self.unit) for name in names}
+            chosen = self._chosen = self._portfolio.choose(outlooks, self._remaining())
+            # Where systems are tiny, deciding anew for each of them would cost more than it gains.
+            price = _DECISION_SHARE * (thread_time() - started)
+            self._keep_until = self._portfolio.elapsed + price
         return list(dict.fromkeys((chosen, *self._backstops)))
 
     def _certify(self, task: Task, x: Vector) -> LinearCertificate:
@@ -409,6 +417,7 @@ class _Solve:
         if status not in (Status.INTERRUPTED, Status.TIME_LIMIT):
             method.failed()
             portfolio.failed(name, cost)
+            self.solver._chosen = ""
             logger.info("%s failed on system %d: %s", name, self.solver.systems, attempt.status.message)
         return Status.STALLED if status is Status.CONVERGED else status
 
