@@ -269,7 +269,7 @@ def _solvers(
         "SuperLU": lambda: (_superlu(A, b), None),
     }
     if tol >= 1e-6:
-        cyclic = {"selection": "cyclic", "update": "trees", "max_iterations": 3000}
+        cyclic = {"selection": "cyclic", "update": "trees", "max_iterations": 2000 if b.size < 1e5 else 200}
         solvers["forest sweeps"] = lambda: ours(method="bcd", partition="trees", **cyclic)
         solvers["red-black sweeps"] = lambda: ours(method="bcd", partition="multicolour", **cyclic)
     return solvers

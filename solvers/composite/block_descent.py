@@ -23,6 +23,12 @@ from .update import Apply, Update, update_of
 _LOOK_EVERY = 25
 """Updates between certificates where an update costs about as much as one: greedy rules on designs."""
 
+_PATIENCE = 25
+"""Epochs without progress before a random rule asks for a certificate: some blocks wait that long."""
+
+_PROGRESS = 1e-14
+"""Relative decrease of the objective that counts."""
+
 _COPY = 16_384
 """Coordinates that are copied in the time of one small update: larger points make several in a step."""
 
@@ -38,6 +44,8 @@ class _State(State):
     per_step: int = 1
     look_every: int = 1
     looked: int = 0
+    looked_objective: float = np.inf
+    patience: int = 1
     identified_at: int = 0
 
 
@@ -122,6 +130,7 @@ class BlockDescent:
             apply=update.begin(setting),
             per_step=self.updates_per_step or _updates_per_step(setting),
             look_every=max(1, setting.epoch if local else min(setting.epoch, _LOOK_EVERY)),
+            patience=_PATIENCE if selection.random else 1,
         )
 
     def step(self, run: Run, state: _State) -> _State:
@@ -141,7 +150,10 @@ class BlockDescent:
             updates += 1
             if point.support_changes != changes:
                 identified_at = updates
-        look = updates - state.looked >= state.look_every
+        look = updates - state.looked >= state.look_every and (
+            point.objective < state.looked_objective - _PROGRESS * abs(point.objective)
+            or updates - state.looked >= state.patience * state.look_every
+        )
         return _State(
             point.w,
             point.b,
@@ -155,6 +167,8 @@ class BlockDescent:
             per_step=state.per_step,
             look_every=state.look_every,
             looked=updates if look else state.looked,
+            looked_objective=point.objective if look else state.looked_objective,
+            patience=state.patience,
             identified_at=identified_at,
         )
 

@@ -25,6 +25,8 @@ from .block_point import Block, BlockPoint
 from .model import minimize_model
 from .partition import Blocks, require_sparse_graph, sparse_graph
 
+_TINY = float(np.finfo(np.float64).tiny)
+
 
 class Setting:
     """What a selection rule and an update are given of a run.
@@ -79,9 +81,12 @@ class Selection:
     ----------
     greedy : bool
         Whether it looks at the whole gradient.
+    random : bool
+        Whether blocks may have to wait for many epochs for their turn.
     """
 
     greedy = False
+    random = False
 
     def check(self, problem: CompositeProblem, variable: bool) -> None:
         """Raise `MismatchError` or ValueError where it does not suit the problem or the kind of blocks."""
@@ -94,6 +99,8 @@ class Selection:
 @dataclass(frozen=True)
 class Random(Selection):
     """Every block, or every coordinate of a variable block, with the same probability."""
+
+    random = True
 
     def picks(self, setting: Setting) -> Iterator[Block]:
         rng = setting.rng
@@ -134,6 +141,8 @@ class Permutation(Selection):
 @dataclass(frozen=True)
 class Lipschitz(Selection):
     """With probabilities proportional to L_b, or to L_i without replacement where blocks are variable."""
+
+    random = True
 
     def picks(self, setting: Setting) -> Iterator[Block]:
         rng = setting.rng
@@ -177,10 +186,21 @@ class Greedy(Selection):
             yield from _tournament(setting, D)
         while True:
             scores = promises(point, D)
-            if setting.blocks is None:
-                yield Block(_largest(scores, setting.size))
-            else:
-                yield setting.block(np.argmax(setting.blocks.sums(scores)))
+            yield _best_block(setting, scores)
+
+
+def _best_block(setting: Setting, scores: Array) -> Block:
+    """The block of the largest sum, or the tau largest; among those at zero the support comes first.
+
+    When all but a few coordinates of the support are at their minimiser, this is what still takes the whole
+    support together, without which the end is not finite.
+    """
+    if setting.blocks is not None:
+        return setting.block(np.argmax(setting.blocks.sums(scores)))
+    if not setting.point.parts.nothing:
+        shape = setting.problem.shape
+        scores = scores + _TINY * setting.problem.penalty.support(setting.point.x.reshape(shape)).ravel()
+    return Block(_largest(scores, setting.size))
 
 
 def promises(point: BlockPoint, D: Array | float) -> Array:
@@ -194,6 +214,13 @@ def promises(point: BlockPoint, D: Array | float) -> Array:
         d = moved - x
         change = parts.coordinate_values(moved) - parts.coordinate_values(x)
         return np.where(np.asarray(D) > 0, np.maximum(-2.0 * (g * d + change) - D * d * d, 0.0), 0.0)
+
+
+def _steps(point: BlockPoint, D: Array) -> Array:
+    """Where the model with Hessian diag(D) is least, seen from x; zero where D is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = point.parts.flat_prox(point.x - point.gradient() / D, 1.0 / D) - point.x
+    return np.where(D > 0, d, 0.0)
 
 
 @dataclass(frozen=True)
@@ -273,7 +300,8 @@ class GSQ(Greedy):
 class GSQHardThresholding(Greedy):
     """GSQ for variable blocks by iterative hard thresholding of the model with the whole bound M.
 
-    d <- the tau largest entries of d - mu (g + M d), mu = 1 / lmax(M). It rarely repays its products with M.
+    d <- the tau largest entries of d - mu (g + M d), mu = 1 / lmax(M), from the block that GSD takes on; the
+    best of the iterates by the model counts. It rarely repays its products with M.
 
     Parameters
     ----------
@@ -290,20 +318,32 @@ class GSQHardThresholding(Greedy):
 
     def picks(self, setting: Setting) -> Iterator[Block]:
         point, bounds = setting.point, setting.bounds
-        mu = 1.0 / bounds.whole
+        mu, D = 1.0 / bounds.whole, bounds.diagonal("size")
         while True:
-            g = point.gradient()
-            block = _largest(promises(point, bounds.coordinate), setting.size)  # GSD-VB: a good start
-            d = np.zeros(setting.n)
-            d[block] = -g[block] / np.maximum(bounds.coordinate[block] * setting.size, mu)
-            for _ in range(self.steps):
-                trial = d - mu * (g + bounds.product(d))
-                if not point.parts.nothing:
-                    trial = point.parts.flat_prox(point.x + trial, mu) - point.x
-                block = _largest(np.abs(trial), setting.size)
-                d = np.zeros(setting.n)
-                d[block] = trial[block]
-            yield Block(block)
+            d = self._kept(setting, _steps(point, D), _best_block(setting, promises(point, D)).coordinates)
+            best, least = d, np.inf
+            for k in range(self.steps + 1):
+                curved = bounds.product(d)
+                value = self._model(point, d, curved)
+                if value < least:
+                    best, least = d, value
+                if k < self.steps:
+                    trial = d - mu * (point.gradient() + curved)
+                    if not point.parts.nothing:
+                        trial = point.parts.flat_prox(point.x + trial, mu) - point.x
+                    d = self._kept(setting, trial, _largest(np.abs(trial), setting.size))
+            yield _best_block(setting, np.abs(best))
+
+    def _kept(self, setting: Setting, d: Array, block: Indices) -> Array:
+        """D on the block, zero elsewhere."""
+        kept = np.zeros(setting.n)
+        kept[block] = d[block]
+        return kept
+
+    def _model(self, point: BlockPoint, d: Array, curved: Array) -> float:
+        values = point.parts.coordinate_values
+        change = float(np.sum(values(point.x + d) - values(point.x)))
+        return float(d @ (point.gradient() + 0.5 * curved)) + change
 
 
 @dataclass(frozen=True)
@@ -321,11 +361,7 @@ class GSR(Greedy):
         point, L = setting.point, setting.bounds.whole
         while True:
             g = point.gradient()
-            scores = (point.parts.flat_prox(point.x - g / L, 1.0 / L) - point.x) ** 2
-            if setting.blocks is None:
-                yield Block(_largest(scores, setting.size))
-            else:
-                yield setting.block(np.argmax(setting.blocks.sums(scores)))
+            yield _best_block(setting, (point.parts.flat_prox(point.x - g / L, 1.0 / L) - point.x) ** 2)
 
 
 @dataclass(frozen=True)
