@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -106,22 +107,18 @@ class _SymmetricFactor:
     """LDL' for matrices of one pattern."""
 
     def __init__(self, A: Any) -> None:
-        import feral
-
-        self._feral: Any = feral
         self._pattern = A
         n = A.shape[0]
         rows = np.repeat(np.arange(n), np.diff(A.indptr))
         # Row i of the upper triangle is column i of the lower one.
         self._upper: NDArray[np.int64] = np.flatnonzero(A.indices >= rows)
-        indptr = np.zeros(n + 1, dtype=np.int64)
-        np.cumsum(np.bincount(rows[self._upper], minlength=n), out=indptr[1:])
-        self._matrix: Any = feral.CscMatrix(
-            n, indptr, A.indices[self._upper].astype(np.int64), A.data[self._upper]
-        )
-        # Serial: on two cores its threads gain nothing, and lose much where the cores are busy.
-        self._solver: Any = feral.Solver(parallel=False)
-        self._analysed = False
+        self._indptr = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows[self._upper], minlength=n), out=self._indptr[1:])
+        self._rows = A.indices[self._upper].astype(np.int64)
+        self._values: Vector = A.data[self._upper]
+        self._version = 0
+        # feral's objects are bound to the thread that made them: another one factorises for itself.
+        self._own = threading.local()
 
     def fits(self, A: csr_array) -> bool:
         """Whether A has this pattern."""
@@ -133,20 +130,40 @@ class _SymmetricFactor:
 
     def factorised(self, A: csr_array) -> Built | None:
         """The factorisation of A; None where it breaks down."""
-        self._matrix.set_values(A.data[self._upper])
-        analysed, self._analysed = self._analysed, False
-        if analysed:
-            status = self._solver.refactor(self._matrix)[0]
-        else:
-            status = self._solver.factor(self._matrix)[0]
-        if status != self._feral.FactorStatus.SUCCESS:
+        self._values = A.data[self._upper]
+        self._version += 1
+        factor = self._factor_of_this_thread()
+        if factor is None:
             return None
-        self._analysed = True
-        fill = float(self._solver.factor_nnz or A.nnz) / A.nnz
+        fill = float(factor.factor_nnz or A.nnz) / A.nnz
         return Built(self._apply, fill**2 * A.nnz / A.shape[0], 2.0 * fill)
 
+    def _factor_of_this_thread(self) -> Any:
+        """Feral's solver with the newest values factorised; None where that breaks down."""
+        import feral
+
+        own = self._own
+        if getattr(own, "version", None) == self._version:
+            return own.solver
+        if not hasattr(own, "solver"):
+            own.matrix = feral.CscMatrix(self._indptr.size - 1, self._indptr, self._rows, self._values)
+            # Serial: on two cores its threads gain nothing, and lose much where the cores are busy.
+            own.solver = feral.Solver(parallel=False)
+            own.analysed = False
+        own.version = None
+        own.matrix.set_values(self._values)
+        factorise = own.solver.refactor if own.analysed else own.solver.factor
+        own.analysed = False
+        if factorise(own.matrix)[0] != feral.FactorStatus.SUCCESS:
+            return None
+        own.version, own.analysed = self._version, True
+        return own.solver
+
     def _apply(self, r: Vector) -> Vector:
+        import feral
+
         try:
-            return np.asarray(self._solver.solve(r))
-        except self._feral.FeralError:
+            factor = self._factor_of_this_thread()
+            return np.full(r.size, np.nan) if factor is None else np.asarray(factor.solve(r))
+        except feral.FeralError:
             return np.full(r.size, np.nan)

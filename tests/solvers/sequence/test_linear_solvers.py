@@ -232,8 +232,6 @@ def test_solves_at_the_same_time_do_not_meet(solver, A):
         for _ in range(5):
             found[k] = solver.solve(rights[k]).x
 
-    if isinstance(solver, Direct):
-        pytest.skip("feral's solvers are for one thread at a time")
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:
         thread.start()
@@ -285,6 +283,28 @@ def test_bad_matrices(solver, A, error, message):
 def test_solve_before_setup(solver):
     with pytest.raises(RuntimeError, match="setup"):
         solver.solve(np.ones(3))
+
+
+@every_solver
+def test_an_interrupt_keeps_the_best_point(solver, A, b, monkeypatch):
+    """The keyboard interrupts when the clock is looked at, which every iteration does sooner or later."""
+    from karush.solvers.sequence.run import Run
+
+    solver.setup(A)
+    limit, looks = Run.limit, []
+
+    def interrupted(run):
+        looks.append(run)
+        if len(looks) > 1:
+            raise KeyboardInterrupt
+        return limit(run)
+
+    monkeypatch.setattr(Run, "limit", interrupted)
+    monkeypatch.setattr(Run, "batch", lambda run: 2)
+    answer = solver.solve(b, rtol=1e-14)
+    assert answer.status in (LinearStatus.INTERRUPTED, LinearStatus.CONVERGED)
+    assert answer.residual <= np.linalg.norm(b)
+    assert answer.residual == pytest.approx(np.linalg.norm(b - A @ answer.x), abs=1e-12)
 
 
 def test_nonsymmetric_systems_have_sor_and_a_direct_solver():
