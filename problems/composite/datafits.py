@@ -157,11 +157,11 @@ class Logistic(_TwoClasses):
         return -float(self.weights @ log_expit(self.y * eta))
 
     def gradient(self, eta: Array) -> Array:
-        return -self.weights * self.y * expit(-self.y * eta)
+        return np.asarray(-self.weights * self.y * expit(-self.y * eta))
 
     def hessian_diagonal(self, eta: Array) -> Array:
         p = expit(eta)
-        return self.weights * p * (1.0 - p)
+        return np.asarray(self.weights * p * (1.0 - p))
 
     def curvature_bound(self) -> Array:
         return 0.25 * self.weights

@@ -25,8 +25,8 @@ class Survey:
 class Design:
     """X, n x p; this class is the identity, for datafits of w itself.
 
-    `design_of` makes the right one of an array. Dense X of C or Fortran order and sparse CSC are used as they
-    are; CSR is converted once, which takes as much memory again.
+    `design_of` makes the right one of an array. Dense X of C or Fortran order and sparse CSC are used as
+    they are; CSR is converted once, which takes as much memory again.
     """
 
     kind = "identity"
@@ -70,7 +70,7 @@ class Design:
         return weights[columns], weights[columns]
 
     def survey(self, v: Array, weights: Array | None) -> Survey:
-        """X'v, and with weights of the rows (ones where None) the squares and sums of the columns, in one pass.
+        """X'v, and the weighted squares and sums of the columns, in one pass; weights None, ones.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class DenseDesign(Design):
         scale = _NO_SCALE if weights is None else np.sqrt(weights)
         rows = min(n, max(256, _CHUNK // max(size, 1)))
         total = np.zeros((size - first, size))
-        buffer = np.empty(0)
+        buffer = np.empty((0, 0))
         for start in range(0, n, rows):
             stop = min(start + rows, n)
             if buffer.shape != (size, stop - start):

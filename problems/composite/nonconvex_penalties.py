@@ -69,7 +69,7 @@ class _LevellingOff(Penalty):
         raise NotImplementedError
 
     def support(self, w: Array) -> NDArray[np.bool_]:
-        return w != 0
+        return np.asarray(w != 0)
 
 
 class MCP(_LevellingOff):

@@ -245,7 +245,7 @@ def _times(lam: Any, factors: Any, name: str = "lam") -> Array:
 
 
 def _soft(v: Array, threshold: Any) -> Array:
-    return np.sign(v) * np.maximum(np.abs(v) - threshold, 0.0)
+    return np.asarray(np.sign(v) * np.maximum(np.abs(v) - threshold, 0.0))
 
 
 def _half_square(l2: Array, w: Array) -> float:

@@ -139,7 +139,7 @@ class Penalty:
 
     def support(self, w: Array) -> NDArray[np.bool_]:
         """Generalised support: which coordinates are not held at a kink or a bound; of w's shape."""
-        return w != 0
+        return np.asarray(w != 0)
 
     def slack(self, w: Array, gradient: Array) -> float:
         """Delta: by how much the items that are held at a kink are held, at least.

@@ -1,4 +1,4 @@
-"""The quadratic of a working set on the columns of X themselves: for sets whose Gram matrix would cost more."""
+"""The quadratic of a working set on the columns of X: for sets whose Gram matrix would cost more."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sweeps of coordinate descent over a working set, on a Gram matrix or on the columns of X.
 
-Both minimise w'G w / 2 - q'w + Omega(w) over the coordinates `active`, G = X' diag(h) X. Omega is by coordinate:
-kind 0 l1 |t| + l2 t^2 / 2 on [lower, upper], kinds 1 and 2 MCP and SCAD of level l1.
+Both minimise w'G w / 2 - q'w + Omega(w) over the coordinates `active`, G = X' diag(h) X. Omega adds up
+over coordinates: kind 0 l1 |t| + l2 t^2 / 2 on [lower, upper], kinds 1 and 2 MCP and SCAD of level l1.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def gram_sweeps(G, active, r, w, l1, l2, lower, upper, kind, gamma, sweeps, tol)
 def dense_sweeps(
     X, active, columns, h, sums, total, L, u, shift, w, l1, l2, lower, upper, kind, gamma, force, sweeps, tol
 ):
-    """The same with X by columns, column columns[k] of coordinate k, and u = -gradient of the samples' quadratics (h v for a residual v).
+    """The same with X by columns, column columns[k] that of coordinate k.
+
+    The samples are there by u, their negative gradient: h v for a residual v.
 
     The force on coordinate k is x_k'u + shift sums_k - force_k, sums = X'h. With an intercept total = sum h,
     and shift is what its best value has fallen by; else total is 0. No h: ones. Returns the largest step

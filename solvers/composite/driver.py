@@ -1,6 +1,6 @@
 """The loop that runs every composite method: limits, callback, non-finite values, best point, certificate.
 
-What `solvers/driver.py` is for nonlinear problems, for points (w, b) and certificates that cost a pass over X.
+What `solvers/driver.py` is for nonlinear problems; points are (w, b), and a certificate costs a pass over X.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
@@ -23,19 +25,20 @@ class GroupQuadratic:
     def __init__(self, G: Array, r: Array, w: Array, terms: GroupTerms) -> None:
         self.G, self.w, self.terms = G, w, terms
         self._w, self._r = w.reshape(w.shape[0], -1), r.reshape(w.shape[0], -1).copy()
-        self.items = terms.count
         self.L = self._block_bounds()
 
     def _block_bounds(self) -> Array:
         """The largest eigenvalues of the diagonal blocks; 0 where nothing but rounding is left."""
         starts, G = self.terms.starts, self.G
         bounds = np.array(
-            [
-                np.linalg.eigvalsh(G[s:e, s:e])[-1] if e > s + 1 else G[s, s]
-                for s, e in zip(starts, starts[1:], strict=False)
-            ]
+            [np.linalg.eigvalsh(G[s:e, s:e])[-1] if e > s + 1 else G[s, s] for s, e in pairwise(starts)]
         )
         return np.where(bounds > 1e-14 * bounds.max(initial=0.0), bounds, 0.0)
+
+    @property
+    def items(self) -> int:
+        """Number of groups."""
+        return self.terms.count
 
     def moving(self) -> Indices:
         """Groups that are not zero."""
@@ -66,7 +69,7 @@ class GroupQuadratic:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = terms.repeat(np.where(norms > 0, terms.levels / norms, 0.0))[rows]
             units = w[rows, outputs] / terms.repeat(np.where(norms > 0, norms, 1.0))[rows]
-        group = terms.repeat(np.arange(terms.count))[rows]
+        group = np.repeat(np.arange(terms.count), np.diff(terms.starts))[rows]
         values = w[rows, outputs]
         force = self._r[rows, outputs] - (ratios + terms.l2) * values - terms.l1 * np.sign(values)
         H = self.G[np.ix_(rows, rows)]
@@ -109,4 +112,4 @@ def _runs(labels: Indices) -> list[tuple[int, int]]:
     """Where runs of equal labels begin and end."""
     cuts = np.flatnonzero(np.diff(labels)) + 1
     edges = [0, *cuts.tolist(), labels.size]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

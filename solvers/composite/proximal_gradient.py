@@ -31,8 +31,8 @@ class _State(State):
 class ProximalGradient:
     """FISTA with backtracking and restarts (Beck and Teboulle 2009; O'Donoghue and Candes 2015).
 
-    Asks for `value` and `gradient` of the datafit, `value` and `prox` of the penalty. Where the penalty is not
-    convex, steps are not extrapolated: each one lowers the objective.
+    Asks for `value` and `gradient` of the datafit, `value` and `prox` of the penalty. Where the penalty is
+    not convex, steps are not extrapolated: each one lowers the objective.
 
     Parameters
     ----------

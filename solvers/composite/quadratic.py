@@ -25,15 +25,16 @@ class Quadratic(Protocol):
     ----------
     w : ndarray, shape (m,)
         The point, changed in place.
-    items : int
-        How many items sweeps visit.
     inner_sweeps : int
         Sweeps over the support that one Newton step is worth.
     """
 
     w: Array
     inner_sweeps: int
-    items: int
+
+    @property
+    def items(self) -> int:
+        """Number of coordinates or groups."""
 
     def moving(self) -> Indices:
         """Items, coordinates or groups, that are not zero."""

@@ -16,7 +16,7 @@ CONVEX = 0
 
 @dataclass(frozen=True)
 class Terms:
-    """l1 |t| + l2 t^2 / 2 + linear t on [lower, upper] by coordinate; kinds 1 and 2: MCP and SCAD of level l1.
+    """L1 |t| + l2 t^2 / 2 + linear t on [lower, upper]; kinds 1 and 2: MCP and SCAD of level l1.
 
     Attributes
     ----------
@@ -65,8 +65,10 @@ class Terms:
 
     def at(self, columns: Indices) -> Terms:
         """Those of some coordinates."""
-        parts = (part[columns] for part in (self.l1, self.l2, self.linear, self.lower, self.upper))
-        return Terms(self.kind, self.gamma, *parts, self.is_norm)
+        l1, l2, linear, lower, upper = (
+            part[columns] for part in (self.l1, self.l2, self.linear, self.lower, self.upper)
+        )
+        return Terms(self.kind, self.gamma, l1, l2, linear, lower, upper, self.is_norm)
 
     def excess(self, w: Array, gradient: Array) -> Array:
         """How far -gradient lies outside the subdifferential; negative, how far inside where it is held."""

@@ -1,8 +1,9 @@
 """Working sets for penalties by coordinate and by group.
 
-An outer step begins with the certificate's gradient of all coordinates, one pass over X. The items, coordinates
-or groups, nearest to moving make a pool; the problem of the pool is solved by working sets within it, at the
-price of passes over the pool, and the next certificate sees whether something outside wants to move.
+An outer step begins with the certificate's gradient of all coordinates, one pass over X. The items
+(coordinates or groups) nearest to moving make a pool; the problem of the pool is solved by working sets
+within it, at the price of passes over the pool, and the next certificate sees whether something outside wants
+to move.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...problems.composite.datafits import LeastSquares
 from ...problems.composite.group_penalties import SparseGroupLasso
@@ -206,7 +208,7 @@ class _Pool:
         scores[self.moving] = np.inf
         return np.sort(np.argpartition(-scores, size - 1)[:size])
 
-    def _extend(self, pool: Indices, excess: Array, moves: Array) -> None:
+    def _extend(self, pool: Indices, excess: Array, moves: NDArray[np.bool_]) -> None:
         """Add to the working set what moves and the nearest others."""
         terms = self.terms
         known = np.zeros(terms.count, dtype=bool)
