@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..status import Status
 from .barrier_update import AdaptiveUpdate, MonotoneUpdate
 from .iteration import Outcome
-from .restoration_phase import RestorationPhase
+from .restoration_phase import REDUCTION, THOROUGH, RestorationPhase
 from .search import ExactMeritSearch, FilterSearch
 from .standstill import FEASIBLE
 
@@ -25,6 +25,9 @@ ACCEPTABLE = 1e-6
 """Error up to which a run that cannot go on has status ACCEPTABLE."""
 
 MOST_RESTORATIONS = 50
+
+HASTY_RESTORATIONS = 5
+"""Further ones have to find a point that is almost feasible, or show that there is none."""
 
 PATIENCE = 50
 """Short steps that are put up with once a search counts as stuck."""
@@ -134,7 +137,8 @@ def _restore_feasibility(method: ExactLagrangian, state: ExactState) -> bool:
     search = main.searches[0]
     if isinstance(search, FilterSearch):
         search.add(*search.measure(main.iterate.point, main.bounds, main.mu))
-    state.restoration = RestorationPhase(state.form, main)
+    reduction = REDUCTION if state.restorations <= HASTY_RESTORATIONS else THOROUGH
+    state.restoration = RestorationPhase(state.form, main, reduction=reduction)
     return True
 
 

@@ -17,6 +17,9 @@ from .standstill import Standstill
 REDUCTION = 0.9
 """Share of the violation at which the original iteration may be taken up again."""
 
+THOROUGH = 1e-3
+"""The same where that has been tried several times, and the iteration went astray again."""
+
 
 ATTAINED = 1e-4
 """Relative distance to a bound from which a variable may be put on it."""
@@ -51,10 +54,18 @@ class RestorationPhase:
         The iteration that is stuck. Its filter, if it has one, judges the way back.
     max_iterations : int
         After these the phase has failed.
+    reduction : float, default 0.9
+        Share of the violation at which the original iteration may be taken up again.
     """
 
-    def __init__(self, base: SlackForm, main: BarrierIteration, max_iterations: int = 500) -> None:
-        self.base, self.main = base, main
+    def __init__(
+        self,
+        base: SlackForm,
+        main: BarrierIteration,
+        max_iterations: int = 500,
+        reduction: float = REDUCTION,
+    ) -> None:
+        self.base, self.main, self.reduction = base, main, reduction
         self.violation = float(np.abs(main.iterate.point.c).sum())
         self.remaining = max_iterations
         self.last_stage = False
@@ -180,7 +191,7 @@ class RestorationPhase:
 
     def _acceptable(self) -> bool:
         """Whether the original iteration can go on from here."""
-        if float(np.abs(self.constraints()).sum()) > REDUCTION * self.violation:
+        if float(np.abs(self.constraints()).sum()) > self.reduction * self.violation:
             return False
         search = self.main.searches[0]
         if not isinstance(search, FilterSearch):

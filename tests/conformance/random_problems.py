@@ -37,8 +37,8 @@ def _softplus_slope(u: Any) -> Any:
 # Name -> (phi, phi', phi'').
 RIDGES: dict[str, tuple[Any, Any, Any]] = {
     "square": (lambda u: u * u, lambda u: 2.0 * u, lambda u: 2.0),
-    "cube": (lambda u: u**3, lambda u: 3.0 * u * u, lambda u: 6.0 * u),
-    "quartic": (lambda u: u**4, lambda u: 4.0 * u**3, lambda u: 12.0 * u * u),
+    "cube": (lambda u: u * u * u, lambda u: 3.0 * u * u, lambda u: 6.0 * u),
+    "quartic": (lambda u: u * u * u * u, lambda u: 4.0 * u * u * u, lambda u: 12.0 * u * u),
     "hyperbola": (
         lambda u: np.hypot(1.0, u),
         lambda u: u / np.hypot(1.0, u),
