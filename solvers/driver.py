@@ -41,7 +41,14 @@ MAX_EXTRA_LOOKS = 3
 """Such looks in a run: where rounding is not what holds it up, they are in vain."""
 
 # What a method reports when it gives up is overruled where the certificate holds at its point.
-_GAVE_UP = {Status.STALLED, Status.NUMERICAL_FAILURE, Status.ACCEPTABLE, Status.UNCERTIFIED, Status.CONVERGED}
+_GAVE_UP = {
+    Status.STALLED,
+    Status.NUMERICAL_FAILURE,
+    Status.ACCEPTABLE,
+    Status.UNCERTIFIED,
+    Status.CONVERGED,
+    Status.INFEASIBLE,
+}
 
 # What remains of a claim that its certificate does not confirm.
 _UNCONFIRMED = {
