@@ -38,7 +38,7 @@ class _Told:
         """One line a job."""
         self._done += 1
         name = job.problem.name.rpartition("/")[2]
-        self._progress(f"{self._title}: {self._done} of {self._total}, {job.solver} on {name}")
+        self._progress(f"{self._title}: {self._done} of {self._total}, {job.solver.name} on {name}")
 
 
 def solve_all(
