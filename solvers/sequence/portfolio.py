@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_FADE = 0.9
+_MEMORY = 10  # systems that this remembers
+_PSEUDO_SOLVES = 2.0  # as expected, against conclusions from a single one
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -51,6 +55,14 @@ class _Record:
     solves: int = 0
     failures: int = 0
     banned: int = 0  # systems for which it is left out
+    actual: float = 0.0  # costs, and what was expected of them; both fade
+    predicted: float = 0.0
+
+    @property
+    def calibration(self) -> float:
+        """Factor by which its costs exceed expectations: set-ups that turn out to serve few systems."""
+        pseudo = _PSEUDO_SOLVES * self.predicted / max(min(self.solves, _MEMORY), 1)
+        return (self.actual + pseudo) / (self.predicted + pseudo) if self.predicted > 0.0 else 1.0
 
 
 @dataclass
@@ -58,6 +70,7 @@ class _Decision:
     """The last choice, and what the best known method would have cost."""
 
     foregone: float | None = None
+    predicted: float | None = None  # of the method that was chosen, where it had been tried
 
 
 class Portfolio:
@@ -106,11 +119,14 @@ class Portfolio:
         if not tried:
             self._decision = _Decision()
             return usable[0]
-        hopes = {name: outlooks[name].cost(outlooks[name].likely, horizon) for name in tried}
+        factor = {name: self._records[name].calibration for name in tried}
+        expected = {name: outlooks[name].cost(outlooks[name].solve, horizon) for name in tried}
+        hopes = {name: factor[name] * outlooks[name].cost(outlooks[name].likely, horizon) for name in tried}
         best = min(tried, key=hopes.__getitem__)
-        cheapest = min(outlooks[name].cost(outlooks[name].solve, horizon) for name in tried)
-        self._decision = _Decision(cheapest)
-        return self._worth_trying(set(usable) - set(tried), outlooks, cheapest, horizon) or best
+        cheapest = min(factor[name] * expected[name] for name in tried)
+        other = self._worth_trying(set(usable) - set(tried), outlooks, cheapest, horizon)
+        self._decision = _Decision(cheapest, expected[best] if other is None else None)
+        return other or best
 
     def _worth_trying(
         self, untried: set[str], outlooks: Mapping[str, Outlook], known: float, horizon: int
@@ -132,6 +148,10 @@ class Portfolio:
         if record.solves == 0 and self._decision.foregone is not None:
             self.spent += max(cost - self._decision.foregone, 0.0)
         record.solves += 1
+        predicted = self._decision.predicted
+        if predicted is not None and record.solves > 1:
+            record.actual = _FADE * record.actual + cost
+            record.predicted = _FADE * record.predicted + predicted
         self.elapsed += cost
         self.systems += 1
         for other in self._records.values():
