@@ -18,6 +18,7 @@ from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, MismatchError
 from .block_bounds import regular_factor
 from .block_point import Block, BlockPoint, QuadraticPoint
+from .homotopy import follow_path
 from .model import minimize_model
 from .partition import require_sparse_graph
 from .selection import Setting
@@ -144,6 +145,30 @@ class MatrixStep(Update):
             else:
                 x, penalty = point.x[block.coordinates], point.parts.of(block)
                 point.place(block, minimize_model(bounds.hessian(block), g, x, penalty))
+
+        return apply
+
+
+@dataclass(frozen=True)
+class HomotopyStep(Update):
+    """The same by following the solution from x on, break by break: exact, for lasso and SVM blocks.
+
+    Its cost is a linear system for each coordinate that enters or leaves the support of the block; without a
+    kink or a bound in it, one.
+    """
+
+    def check(self, problem: CompositeProblem) -> None:
+        _needs(problem, "curvature_bound", "homotopy")
+        _needs_pieces(problem, "homotopy")
+
+    def begin(self, setting: Setting) -> Apply:
+        point, bounds = setting.point, setting.bounds
+
+        def apply(block: Block) -> None:
+            _refuse_large(block)
+            x = point.x[block.coordinates]
+            target = follow_path(bounds.hessian(block), point.slopes(block), x, point.parts.piece(block))
+            point.place(block, target)
 
         return apply
 
@@ -378,6 +403,7 @@ UPDATES: dict[str, type[Update]] = {
     "gradient": GradientStep,
     "backtracking": BacktrackingStep,
     "matrix": MatrixStep,
+    "homotopy": HomotopyStep,
     "newton": NewtonStep,
     "exact": ExactStep,
     "tmp": TwoMetricProjection,

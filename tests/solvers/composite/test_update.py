@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from karush.problems.composite import (
     L1,
     MCP,
+    Box,
     CompositeProblem,
     LeastSquares,
     Logistic,
@@ -16,6 +17,7 @@ from karush.problems.composite import (
 )
 from karush.problems.composite.penalties import PiecewiseQuadratic
 from karush.solvers.composite.block_point import Block, point_of
+from karush.solvers.composite.homotopy import follow_path
 from karush.solvers.composite.model import minimize_model
 from karush.solvers.composite.partition import Order
 from karush.solvers.composite.selection import Setting
@@ -24,7 +26,7 @@ from karush.solvers.composite.update import UPDATES, MatrixStep, update_of
 from .block_problems import lattice, regression_problems
 
 PROBLEMS = regression_problems()
-GENERAL = ["gradient", "backtracking", "matrix", "newton", "exact", "tmp"]
+GENERAL = ["gradient", "backtracking", "matrix", "homotopy", "newton", "exact", "tmp"]
 
 
 def _setting(problem, size=4, seed=0):
@@ -118,8 +120,8 @@ def test_hessians_of_blocks_by_complex_steps_of_the_gradient(problem):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 12), st.integers(0, 10**6))
-def test_the_model_is_minimised(n, seed):
+@given(st.integers(1, 12), st.integers(0, 10**6), st.sampled_from([minimize_model, follow_path]))
+def test_the_model_is_minimised(n, seed, minimise):
     rng = np.random.default_rng(seed)
     B = rng.standard_normal((n + 3, n)) * np.exp(rng.standard_normal(n))
     H, g = B.T @ B, 3 * rng.standard_normal(n) * np.sqrt(n)
@@ -129,11 +131,28 @@ def test_the_model_is_minimised(n, seed):
         2 * rng.random(n), rng.random(n) * (rng.random() < 0.5), rng.standard_normal(n), lower, upper
     )
     x = np.clip(rng.standard_normal(n), lower, upper)
-    u = minimize_model(H, g, x, penalty)
+    x[rng.random(n) < 0.5] = 0.0
+    x = np.clip(x, lower, upper)
+    u = minimise(H, g, x, penalty)
     distance = penalty.stationarity(u, g + H @ (u - x))
     assert distance.max() <= 1e-9 * (np.abs(g).max() + np.abs(H).max() * np.abs(u - x).max())
     assert (u >= lower).all()
     assert (u <= upper).all()
+
+
+@pytest.mark.parametrize("kind", ["lasso", "svm"])
+def test_the_homotopy_needs_no_help_on_lasso_and_svm_blocks(kind, monkeypatch):
+    from karush.solvers.composite import homotopy
+
+    monkeypatch.setattr(homotopy, "minimize_model", None)
+    rng = np.random.default_rng(0)
+    for n in (20, 60):
+        B = rng.standard_normal((2 * n, n))
+        H, g = B.T @ B, 5 * rng.standard_normal(n) * np.sqrt(n)
+        penalty = L1(2 * np.sqrt(n)) if kind == "lasso" else Box(0.0, 0.3, linear=-1.0)
+        u = follow_path(H, g, np.zeros(n), penalty)
+        assert penalty.stationarity(u, g + H @ u).max() <= 1e-9 * np.abs(g).max()
+        assert 0 < penalty.support(u).sum() < n
 
 
 def test_two_metric_projection_ends_at_the_solution_of_a_nonnegative_problem():
