@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from karush.problems.nlp import NLP
 from karush.solvers.certificate import certify
@@ -25,7 +25,8 @@ from .subjects import MODES, KarushMethod, karush_methods, karush_solvers
 RATE = 0.9
 """Least share of random problems of a kind that is solved, or recognised for what it is.
 
-Measured on 200 of each: feasible 0.97 to 0.99, infeasible 0.98 to 1, unbounded 0.97 to 1, in all modes.
+Measured with the default mode on 200 of each: feasible 0.96 to 0.99, infeasible 0.98 to 1, unbounded 0.97 to
+1; on 100 to 150 of each in other modes 0.96 to 1.
 """
 
 FEW_RATE = 0.8
@@ -68,6 +69,7 @@ def on(strategy: Any, subject: KarushMethod, examples: int, verify: Any) -> None
         deadline=None,
         derandomize=True,
         database=None,
+        phases=[Phase.explicit, Phase.generate],  # a rate that fails has no smallest example
         suppress_health_check=list(HealthCheck),
     )
     @given(strategy(kinds(subject)))
