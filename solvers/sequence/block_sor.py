@@ -108,4 +108,4 @@ class BlockSOR:
         if settled is not None:
             return settled
         sweeps = NaturalSweeps(block_sor_iterations, self._arrays, self.sweep, relaxation, run.b, run.x0)
-        return iterate(run, sweeps, 2.0 if self.sweep == "symmetric" else 1.0)
+        return iterate(run, sweeps, relaxation, 2.0 if self.sweep == "symmetric" else 1.0)

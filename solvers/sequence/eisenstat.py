@@ -143,25 +143,18 @@ class EisenstatCG:
 
     def _iterate(self, run: Run, omega: float) -> LinearAnswer:
         """Run CG from true residuals until one is within the tolerance."""
-        x, residual = run.x0.copy(), run.history[0]
-        status: LinearStatus | None = None
-        r = run.r0
-        try:
-            for _ in range(RESTARTS):
-                correction, status = self._correct(run, r, omega)
-                r = run.residual(x + correction)
-                before, now = residual, norm(r)
-                if not now < before:
-                    break
-                x, residual = x + correction, now
-                run.history[-1] = now
-                if now <= run.target or status is not LinearStatus.CONVERGED:
-                    break
-                if now > 0.5 * before:
-                    break
-        except KeyboardInterrupt:
-            status = LinearStatus.INTERRUPTED
-        assert status is not None
+        x, r, residual = run.x0.copy(), run.r0, run.history[0]
+        for _ in range(RESTARTS):
+            correction, status = self._correct(run, r, omega)
+            trial = x + correction
+            r = run.residual(trial)
+            before, now = residual, norm(r)
+            if not now < before:
+                break
+            x, residual = trial, now
+            run.history[-1] = now
+            if now <= run.target or now > 0.5 * before or status is not LinearStatus.CONVERGED:
+                break
         return run.answer(x, status, residual)
 
     def _correct(self, run: Run, r: Vector, omega: float) -> tuple[Vector, LinearStatus]:
@@ -183,25 +176,26 @@ class EisenstatCG:
             INDEFINITE: LinearStatus.INDEFINITE,
             NONFINITE: LinearStatus.DIVERGED,
         }
+        arguments = (
+            omega,
+            split.diagonal,
+            split.sub,
+            split.lower,
+            split.upper,
+            (y, r, z, p, t, q, At),
+            scalars,
+            run.target * run.target,
+        )
         status: LinearStatus | None = None
-        while (status := run.limit() or run.stagnation()) is None:
-            norms = np.empty(run.batch())
-            made, code = ssor_cg_iterations(
-                omega,
-                split.diagonal,
-                split.sub,
-                split.lower,
-                split.upper,
-                (y, r, z, p, t, q, At),
-                scalars,
-                run.target * run.target,
-                norms,
-            )
-            run.work += made
-            run.history.extend(np.sqrt(norms[:made]).tolist())
-            status = codes.get(code)
-            if status is not None:
-                break
+        try:
+            while status is None and (status := run.limit()) is None:
+                norms = np.empty(run.batch())
+                made, code = ssor_cg_iterations(*arguments, norms)
+                run.work += made
+                run.history.extend(np.sqrt(norms[:made]).tolist())
+                status = codes.get(code)
+        except KeyboardInterrupt:
+            status = LinearStatus.INTERRUPTED
         assert status is not None
         return split.scale * y, status
 

@@ -102,60 +102,68 @@ class _FlexibleCG:
     def answer(self) -> LinearAnswer:
         """Run from true residuals until one is within the tolerance."""
         run = self._run
-        x, r = run.x0.copy(), run.r0.copy()
+        x, r, residual = run.x0, run.r0, np.inf
+        start, r = x.copy(), r.copy()
         if self._deflation is not None:
-            self._deflation.correct(x, r)
-        residual = np.inf
-        status: LinearStatus | None = None
-        try:
-            for _ in range(RESTARTS):
-                trial, status = self._iterate(x.copy(), r.copy())
-                r = run.residual(trial)
-                before, residual = residual, norm(r)
-                if not residual < before:
-                    residual = before
-                    break
-                x = trial
-                if residual <= run.target or status is not LinearStatus.CONVERGED or residual > 0.5 * before:
-                    break
-        except KeyboardInterrupt:
-            return run.answer(x, LinearStatus.INTERRUPTED)
-        assert status is not None
-        return run.answer(x, status, residual if residual < np.inf else None)
+            self._deflation.correct(start, r)
+        for _ in range(RESTARTS):
+            trial, status = self._iterate(start, r)
+            r = run.residual(trial)
+            before, now = residual, norm(r)
+            if not now < before:
+                break
+            x, residual = trial, now
+            if now <= run.target or now > 0.5 * before or status is not LinearStatus.CONVERGED:
+                break
+            start = x.copy()
+        return run.answer(x, status, residual if residual < np.inf else run.history[0])
 
     def _iterate(self, x: Vector, r: Vector) -> tuple[Vector, LinearStatus]:
         """Until the residual by recurrence is small enough; changes x and r in place."""
-        from . import vector_kernels as kernels
+        from .vector_kernels import dot
 
         run = self._run
         self._last.clear()
-        norm2 = kernels.dot(r, r)
-        while norm2 > run.target * run.target:
-            status = run.limit() or run.stagnation()
-            if status is not None:
-                return x, status
-            direction = self._direction(r)
-            product = self._A @ direction
-            run.work += self._work
-            curvature, slope = kernels.dot(direction, product), kernels.dot(r, direction)
-            if not np.isfinite(curvature) or not np.isfinite(slope):
-                return x, LinearStatus.DIVERGED
-            if curvature <= 0.0 or slope <= 0.0:
-                return x, LinearStatus.INDEFINITE
-            norm2 = kernels.advance(slope / curvature, direction, product, x, r)
-            run.history.append(float(np.sqrt(norm2)))
-            self._last.append((direction, product, curvature))
-            if self._kept is not None:
-                self._kept.offer(direction, product, curvature)
+        norm2 = dot(r, r)
+        try:
+            while norm2 > run.target * run.target:
+                status = run.limit()
+                if status is not None:
+                    return x, status
+                direction = self._direction(r)
+                product = self._A @ direction
+                run.work += self._work
+                curvature, slope = dot(direction, product), dot(r, direction)
+                if not (np.isfinite(curvature) and np.isfinite(slope)):
+                    return x, LinearStatus.DIVERGED
+                if curvature <= 0.0 or slope <= 0.0:
+                    return x, LinearStatus.INDEFINITE
+                norm2 = self._step(x, r, direction, product, slope, curvature)
+        except KeyboardInterrupt:
+            return x, LinearStatus.INTERRUPTED
         return x, LinearStatus.CONVERGED
+
+    def _step(
+        self, x: Vector, r: Vector, direction: Vector, product: Vector, slope: float, curvature: float
+    ) -> float:
+        """To the minimum along the direction, which is kept; the new r'r."""
+        from .vector_kernels import advance
+
+        norm2 = float(advance(slope / curvature, direction, product, x, r))
+        self._run.history.append(float(np.sqrt(norm2)))
+        self._last.append((direction, product, curvature))
+        if self._kept is not None:
+            self._kept.offer(direction, product, curvature)
+        return norm2
 
     def _direction(self, r: Vector) -> Vector:
         """The preconditioned residual, A-orthogonal to the last directions and to the deflated space."""
-        from . import vector_kernels as kernels
+        from .vector_kernels import add, dot
 
-        z = r.copy() if self._preconditioner is None else self._preconditioner(r)
+        z = r if self._preconditioner is None else self._preconditioner(r)
+        z = r.copy() if z is r else np.require(z, np.float64, ["C", "W"])
         if self._deflation is not None:
             self._deflation.project(z)
         for direction, product, curvature in self._last:
-            kernels.add(-kernels.dot(z, product) / curvature, direction, z)
+            add(-dot(z, product) / curvature, direction, z)
         return z

@@ -14,7 +14,7 @@ from .protocol import LinearAnswer, LinearStatus, Vector
 
 _BATCH_SECONDS = 5e-3
 _ENTRIES_A_SECOND = 4e8  # of sweeps over a matrix, roughly
-_PROGRESS, _PATIENCE = 1e-6, 500
+_PROGRESS = 1e-6
 
 
 class Run:
@@ -113,13 +113,16 @@ class Run:
             return LinearStatus.TIME_LIMIT
         return None
 
-    def stagnation(self) -> LinearStatus | None:
-        """STALLED, where the residual has not fallen by a millionth over the last 500 iterations."""
+    def stagnation(self, patience: int) -> LinearStatus | None:
+        """STALLED, where the residual has not fallen by a millionth over the last `patience` iterations.
+
+        For sweeps. The residuals of conjugate gradients may rise for long.
+        """
         start, best = self._anchor
         recent = [norm for norm in self.history[start:] if norm < best * (1.0 - _PROGRESS)]
         if recent:
             self._anchor = (self.iterations, min(recent))
-        return LinearStatus.STALLED if self.iterations - self._anchor[0] > _PATIENCE else None
+        return LinearStatus.STALLED if self.iterations - self._anchor[0] > patience else None
 
     def batch(self) -> int:
         """Iterations until the clock should be looked at again."""

@@ -140,7 +140,7 @@ class SOR:
         if self._failure is not None:
             return run.failed(self._failure)
         work = 2.0 if self.sweep == "symmetric" else 1.0
-        return run.settled() or iterate(run, self._sweeps(relaxation, run), work)
+        return run.settled() or iterate(run, self._sweeps(relaxation, run), relaxation, work)
 
     def _sweeps(self, omega: float, run: Run) -> SweepSequence:
         if self._split is not None:
@@ -237,7 +237,7 @@ class NaturalSweeps:
         return int(sweeps), bool(stopped)
 
 
-def iterate(run: Run, sweeps: SweepSequence, work: float = 1.0) -> LinearAnswer:
+def iterate(run: Run, sweeps: SweepSequence, omega: float, work: float = 1.0) -> LinearAnswer:
     """Sweep in batches until the residual settles it or a limit is reached.
 
     Parameters
@@ -246,13 +246,16 @@ def iterate(run: Run, sweeps: SweepSequence, work: float = 1.0) -> LinearAnswer:
         The solve.
     sweeps : SweepSequence
         From its start.
+    omega : float
+        Their relaxation parameter.
     work : float
         Of a sweep, in products.
     """
+    patience = int(500 + 20 / (2.0 - omega))  # near 2 the residual rises for about 1/(2 - omega) sweeps
     target, most = run.target, DIVERGED * run.history[0]
     status: LinearStatus | None = None
     try:
-        while (status := run.limit() or run.stagnation()) is None:
+        while (status := run.limit() or run.stagnation(patience)) is None:
             norms = np.empty(run.batch())
             made, stopped = sweeps.advance(target, most, norms)
             run.work += made * work

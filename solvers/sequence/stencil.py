@@ -196,7 +196,8 @@ class StencilSOR:
         settled = run.settled()
         if settled is not None:
             return settled
-        return iterate(run, self._sweeps(A, relaxation, run), 2.0 if self.sweep == "symmetric" else 1.0)
+        work = 2.0 if self.sweep == "symmetric" else 1.0
+        return iterate(run, self._sweeps(A, relaxation, run), relaxation, work)
 
     def _sweeps(self, A: FivePoint, omega: float, run: Run) -> SweepSequence:
         from . import stencil_kernels as kernels
