@@ -57,7 +57,7 @@ class GroupQuadratic:
         )
 
     def newton(self) -> bool:
-        """A Newton step on the entries that are not zero; whether the objective fell.
+        """A Newton step on the entries that are not zero; never is another due before the next sweep.
 
         The Hessian of level ||w_g|| is (level / ||w_g||) (I - w_g w_g' / ||w_g||^2).
         """
@@ -84,9 +84,11 @@ class GroupQuadratic:
         if failed:
             return False
         d, _ = dpotrs(factor, force, lower=0)
-        return bool(np.isfinite(d).all()) and self._search(rows, outputs, values, d)
+        if np.isfinite(d).all():
+            self._search(rows, outputs, values, d)
+        return False
 
-    def _search(self, rows: Indices, outputs: Indices, old: Array, d: Array) -> bool:
+    def _search(self, rows: Indices, outputs: Indices, old: Array, d: Array) -> None:
         """Halve the step until the objective falls; with l1, what changes its sign stays at zero."""
         terms, w = self.terms, self._w
         cost = terms.values(self.w)
@@ -103,9 +105,8 @@ class GroupQuadratic:
             if change < 0.0:
                 w += step
                 self._r -= moved
-                return True
+                return
             alpha *= 0.5
-        return False
 
 
 def _runs(labels: Indices) -> list[tuple[int, int]]:

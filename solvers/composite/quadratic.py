@@ -15,7 +15,11 @@ from ...problems.composite.protocol import Array, Indices
 from .terms import CONVEX, Terms
 
 _MAX_ROUNDS = 300
-_MAX_HALVINGS = 12
+_MAX_KINKS = 20
+"""Newton steps in a row that end at a kink, before signs may change again in sweeps."""
+
+_SHRINKING = (1.0, 0.5)
+"""Parts of a Newton step that are tried along the projection."""
 
 
 class Quadratic(Protocol):
@@ -40,7 +44,7 @@ class Quadratic(Protocol):
         """Items, coordinates or groups, that are not zero."""
 
     def newton(self) -> bool:
-        """One projected Newton step on the support; whether the objective fell."""
+        """One projected Newton step on the support; whether it ended at a kink, and another is due."""
 
     def sweeps(self, active: Indices, count: int, goal: float) -> float:
         """Up to `count` sweeps; the largest step times curvature of the last one."""
@@ -71,7 +75,9 @@ def minimise(model: Quadratic, goal: float, check: Callable[[], None]) -> float:
         if worst <= goal:
             break
         model.sweeps(model.moving(), model.inner_sweeps, goal)
-        model.newton()
+        for _ in range(_MAX_KINKS):
+            if not model.newton():
+                break
     return worst
 
 
@@ -91,7 +97,7 @@ class CoordinateQuadratic:
         return np.flatnonzero(self.w)
 
     def newton(self) -> bool:
-        """One projected Newton step on the support; whether the objective fell."""
+        """One projected Newton step on the support; whether it ended at a kink, and another is due."""
         return newton_step(self)
 
     def force(self) -> Array:
@@ -112,7 +118,7 @@ class CoordinateQuadratic:
 
 
 def newton_step(model: CoordinateQuadratic) -> bool:
-    """One projected Newton step on the support; whether the objective fell."""
+    """One projected Newton step on the support; whether it ended at a kink, and another is due."""
     w, terms = model.w, model.terms
     F = np.flatnonzero((w > terms.lower) & (w < terms.upper) & ((w != 0) | (terms.l1 == 0)))
     if F.size == 0:
@@ -127,19 +133,44 @@ def newton_step(model: CoordinateQuadratic) -> bool:
 
 
 def _projected_search(model: CoordinateQuadratic, F: Indices, part: Terms, d: Array) -> bool:
-    """Along the projection of w + alpha d onto the orthant and the bounds."""
+    """Along the projection of w + alpha d onto the orthant and the bounds; whether it ended at a kink.
+
+    Where that falls less than the segment does up to the first kink or bound it meets, the latter is taken: it
+    always falls, also where the matrix is singular and d very long, and takes a coordinate off the support.
+    """
     old, force = model.w[F], model.force()[F]
-    sign = np.sign(old)
     cost = part.values(old) - float(part.linear @ old)
-    alpha = 1.0
-    for _ in range(_MAX_HALVINGS):
-        new = np.clip(old + alpha * d, part.lower, part.upper)
-        new[(new * sign < 0) & (part.l1 > 0)] = 0.0
-        step = new - old
-        change = float(step @ (0.5 * model.product(F, step) - force))
-        change += part.values(new) - float(part.linear @ new) - cost
-        if change < 0.0:
-            model.move(F, step)
-            return True
-        alpha *= 0.5
-    return False
+
+    def change_by(step: Array) -> float:
+        new = part.values(old + step) - float(part.linear @ (old + step))
+        return float(step @ (0.5 * model.product(F, step) - force)) + new - cost
+
+    segment = _until_the_first_kink(old, d, part)
+    best = change_by(segment)
+    if segment is not d:
+        for alpha in _SHRINKING:
+            new = np.clip(old + alpha * d, part.lower, part.upper)
+            new[(new * old < 0) & (part.l1 > 0)] = 0.0
+            if change_by(new - old) <= best:
+                model.move(F, new - old)
+                return False
+        best = change_by(segment)  # once more, since moves go by the last product
+    if best >= 0.0:
+        return False
+    model.move(F, segment)
+    return segment is not d
+
+
+def _until_the_first_kink(old: Array, d: Array, part: Terms) -> Array:
+    """The longest step along d, at most d, that changes no sign and stays within the bounds."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        to_zero = np.where((old * d < 0) & (part.l1 > 0), -old / d, np.inf)
+        to_bound = np.where(d > 0, part.upper - old, part.lower - old) / d
+    reach = np.fmin(to_zero, np.where(d == 0, np.inf, to_bound))
+    first = int(np.argmin(reach))
+    if reach[first] >= 1.0:
+        return d
+    step = reach[first] * d
+    ends = np.flatnonzero(reach <= reach[first])
+    step[ends] = np.where(to_zero[ends] <= reach[first], -old[ends], step[ends])
+    return np.clip(old + step, part.lower, part.upper) - old
