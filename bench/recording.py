@@ -140,6 +140,26 @@ class Recorder(NLP):
         self._count("hessian")
         return self._problem.hessian_values(x, y, sigma, out)
 
+    @property
+    def is_least_squares(self) -> bool:
+        """Passed on, for problems that know it."""
+        return bool(getattr(self._problem, "is_least_squares", False))
+
+    def gauss_newton_values(self, x: Vector, sigma: float = 1.0, out: Vector | None = None) -> Vector:
+        """Passed on, where the objective is a sum of squares."""
+        self._count("hessian")
+        values: Vector = self._problem.gauss_newton_values(x, sigma, out)  # type: ignore[attr-defined]
+        return values
+
+    def hessian_entries_bound(self) -> int:
+        """Passed on."""
+        return self._problem.hessian_entries_bound()
+
+    def hessian_diagonal(self, x: Vector, y: Vector | None = None, sigma: float = 1.0) -> Vector | None:
+        """Passed on."""
+        self._count("hessian_diagonal")
+        return self._problem.hessian_diagonal(x, y, sigma)
+
     def hvp(
         self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:

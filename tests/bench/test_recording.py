@@ -5,6 +5,8 @@ import pytest
 
 from karush.bench.recording import OutOfTime, Recorder, thinned
 from karush.bench.warmup import tiny_problem
+from karush.problems import Model
+from karush.problems.nlp import NLP
 
 
 def test_recorder_passes_everything_on_unchanged():
@@ -27,6 +29,26 @@ def test_recorder_passes_everything_on_unchanged():
         assert getattr(recorder, name)(*arguments, out=out) is out
     assert recorder.counts["hvp"] == 2
     assert recorder.counts["jacobian"] == 2
+
+
+def test_recorder_overrides_every_oracle():
+    """What an oracle's default would hide is how the problem wants to be treated."""
+    # made of the overridden ones
+    composed = {"jacobian", "hessian"}
+    oracles = {name for name, value in vars(NLP).items() if callable(value) and not name.startswith("_")}
+    assert oracles - composed <= vars(Recorder).keys()
+    model = Model("sum of squares")
+    w = model.variables(3, start=1.0)
+    model.groups(3, lambda a: a**2).add_linear(2.0, w)
+    problem = model.build()
+    recorder = Recorder(problem)
+    assert recorder.is_least_squares
+    assert not Recorder(tiny_problem(True)).is_least_squares
+    assert recorder.hessian_entries_bound() == problem.hessian_entries_bound() > 0
+    x = problem.x0
+    np.testing.assert_array_equal(recorder.hessian_diagonal(x), problem.hessian_diagonal(x))
+    np.testing.assert_array_equal(recorder.hessian_diagonal(x), 8.0)
+    np.testing.assert_array_equal(recorder.gauss_newton_values(x, 2.0), problem.gauss_newton_values(x, 2.0))
 
 
 def test_history_holds_improvements_only_and_feasibility_comes_first():
