@@ -45,7 +45,7 @@ class Direct(PreconditionedSolver):
             return self._symmetric.factorised(A)
         factor = splu(csc_array(A))
         fill = (factor.L.nnz + factor.U.nnz) / A.nnz
-        return Built(factor.solve, fill**2, fill)
+        return Built(factor.solve, 2.5 * fill**2 * A.nnz / A.shape[0], 2.0 * fill)
 
     def update(self, A: Any) -> Any:
         """See `PreconditionedSolver.update`."""
@@ -136,7 +136,7 @@ class _SymmetricFactor:
         if factor is None:
             return None
         fill = float(factor.factor_nnz or A.nnz) / A.nnz
-        return Built(self._apply, fill**2 * A.nnz / A.shape[0], 2.0 * fill)
+        return Built(self._apply, 2.5 * fill**2 * A.nnz / A.shape[0], 4.0 * fill)
 
     def _factor_of_this_thread(self) -> Any:
         """Feral's solver with the newest values factorised; None where that breaks down."""

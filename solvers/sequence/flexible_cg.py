@@ -102,8 +102,8 @@ class _FlexibleCG:
     def answer(self) -> LinearAnswer:
         """Run from true residuals until one is within the tolerance."""
         run = self._run
-        x, r, residual = run.x0, run.r0, np.inf
-        start, r = x.copy(), r.copy()
+        x, residual = run.x0.copy(), np.inf
+        start, r = x.copy(), run.r0.copy()
         if self._deflation is not None:
             self._deflation.correct(start, r)
         for _ in range(RESTARTS):

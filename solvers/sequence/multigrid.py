@@ -67,7 +67,7 @@ class Multigrid(PreconditionedSolver):
         def apply(r: Vector) -> Vector:
             return np.asarray(cycle @ r)
 
-        return Built(apply, 20.0 * complexity, complexity)
+        return Built(apply, 180.0 * complexity, 8.0 * complexity)
 
     def _hierarchy(self, matrix: Any) -> Any:
         if self.kind == "ruge-stuben":

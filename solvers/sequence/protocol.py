@@ -58,7 +58,7 @@ class LinearAnswer:
     residuals : ndarray
         2-norms of the residual, from the start's on, one for each iteration; the last one is true.
     work : float
-        Arithmetic in products with A.
+        Cost in products with A, the same in every run.
     seconds : float
         Wall time of the solve.
     """
@@ -90,7 +90,7 @@ class Setup:
     failure : LinearStatus or None
         Why the solver cannot be used; its `solve` would return that status with the start.
     work : float
-        Arithmetic in products with A, roughly.
+        Cost in products with A: nominal, from the sizes of what was built, and the same in every run.
     seconds : float
         Wall time.
     """

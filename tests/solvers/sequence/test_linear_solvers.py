@@ -135,6 +135,8 @@ def test_a_start_that_serves_is_the_answer(solver, A, b):
     assert answer.converged
     assert answer.iterations == 0
     assert np.array_equal(answer.x, b)
+    for limits in ({}, {"max_iterations": 0}, {"max_iterations": 1}):
+        assert not np.shares_memory(solver.solve(A @ b, b, **limits).x, b)
 
 
 @every_solver
