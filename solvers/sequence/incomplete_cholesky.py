@@ -20,7 +20,7 @@ class IncompleteCholesky(PreconditionedSolver):
     ----------
     fill : int
         Entries that a column of the factor may have beyond those of A. On a grid of 256 x 256, (0, 0),
-        (5, 1e-2) and (10, 1e-3) took 168, 61 and 34 iterations, and the last one least time, its dearer set-up
+        (5, 1e-2) and (10, 1e-3) took 168, 61 and 34 iterations, and the last one least time, set-up
         included.
     threshold : float
         Entries below this, relative to their column, are dropped.
