@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def main(path: str) -> None:
         X, y = _data(task)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # X, imports and kernels are in it
         for tol in _TOLERANCES[task["solver"]]:
-            seconds, coefs = _timed(lambda tol=tol: fit(X, y, task, tol))
+            seconds, coefs = _timed(partial(fit, X, y, task, tol))
             gaps = [_relative_gap(X, y, w, lam, task) for w, lam in zip(coefs, lambdas, strict=True)]
             answer |= {"seconds": seconds, "gap": max(gaps), "tol": tol}
             answer["nonzeros"] = int(np.count_nonzero(coefs[-1]))

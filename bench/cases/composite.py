@@ -2,9 +2,9 @@
 
 Every solver runs in a process of its own on the same files, one thread, CPU seconds, warm; its tolerance is
 made sharper until its gap is at most 1e-6 of the objective at zero (`_composite_worker.py`). A peer that
-cannot share this interpreter (adelie asks for an older numpy) runs in the one that ``$KARUSH_PEERS_PYTHON`` names; a
-peer that is not installed is left out. Data are drawn here: n = 2000, p = 20000 dense and n = 20000, p =
-100000 of density .001, 200 columns with signal; and digits, of scikit-learn.
+cannot share this interpreter (adelie asks for an older numpy) runs in the one that ``$KARUSH_PEERS_PYTHON``
+names; a peer that is not installed is left out. Data are drawn here: n = 2000, p = 20000 dense and n = 20000,
+p = 100000 of density .001, with 100 and 200 columns of signal (2000 for labels); and digits, of scikit-learn.
 """
 
 from __future__ import annotations
@@ -215,6 +215,7 @@ def _task(case: Case, folder: Path, shrink: int) -> Row:
 
 def _drawn(name: str, shrink: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
+    X: Any
     if name == "digits":
         from sklearn.datasets import load_digits
 
@@ -223,7 +224,7 @@ def _drawn(name: str, shrink: int) -> tuple[Any, Any]:
     if name == "tall":
         return _with_signal(np.asfortranarray(rng.standard_normal((200_000 // shrink, 160))), rng, 20, 1 / 3)
     if name.startswith("dense"):
-        X: Any = np.asfortranarray(rng.standard_normal((2000 // shrink, 20_000 // shrink)))
+        X = np.asfortranarray(rng.standard_normal((2000 // shrink, 20_000 // shrink)))
         X, y = _with_signal(X, rng, 100, 1 / 3)
     else:
         shape = (20_000 // shrink, 100_000 // shrink)

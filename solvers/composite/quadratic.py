@@ -173,4 +173,4 @@ def _until_the_first_kink(old: Array, d: Array, part: Terms) -> Array:
     step = reach[first] * d
     ends = np.flatnonzero(reach <= reach[first])
     step[ends] = np.where(to_zero[ends] <= reach[first], -old[ends], step[ends])
-    return np.clip(old + step, part.lower, part.upper) - old
+    return np.asarray(np.clip(old + step, part.lower, part.upper) - old)
