@@ -12,7 +12,7 @@ from ._lazy import attach
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import bench, problems, sketching, solvers
+    from . import bench, estimators, problems, sketching, solvers
     from .problems.evaluator import Evaluator
     from .problems.linear_sequence import LinearSequence
     from .problems.model import Model
@@ -50,6 +50,7 @@ __all__ = [
     "certify_infeasible",
     "composite_path",
     "cross_validate_composite",
+    "estimators",
     "method_names",
     "minimize",
     "minimize_composite",
@@ -62,7 +63,7 @@ __all__ = [
     "solvers",
 ]
 
-_SUBPACKAGES = ("bench", "problems", "sketching", "solvers")
+_SUBPACKAGES = ("bench", "estimators", "problems", "sketching", "solvers")
 
 _HOMES = {
     "Evaluator": "problems.evaluator",
