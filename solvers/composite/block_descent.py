@@ -120,7 +120,7 @@ class BlockDescent:
         setting = Setting(
             problem, point, partition.blocks(problem, self.block_size), self.block_size, run.rng
         )
-        local = point.local or not selection.greedy
+        local, epoch = point.local or not selection.greedy, selection.epoch(setting)
         return _State(
             w,
             b,
@@ -128,8 +128,8 @@ class BlockDescent:
             point=point,
             picks=selection.picks(setting),
             apply=update.begin(setting),
-            per_step=self.updates_per_step or _updates_per_step(setting),
-            look_every=max(1, setting.epoch if local else min(setting.epoch, _LOOK_EVERY)),
+            per_step=self.updates_per_step or _updates_per_step(setting.n, epoch),
+            look_every=max(1, epoch if local else min(epoch, _LOOK_EVERY)),
             patience=_PATIENCE if selection.random else 1,
         )
 
@@ -173,6 +173,6 @@ class BlockDescent:
         )
 
 
-def _updates_per_step(setting: Setting) -> int:
+def _updates_per_step(n: int, epoch: int) -> int:
     """So many that copying w does not count, and at most a sixteenth of an epoch."""
-    return max(1, min(setting.n // _COPY, setting.epoch // 16))
+    return max(1, min(n // _COPY, epoch // 16))

@@ -68,11 +68,6 @@ class Setting:
         assert self.blocks is not None
         return np.array([self.bounds.lipschitz(self.block(k)) for k in range(len(self.blocks))])
 
-    @property
-    def epoch(self) -> int:
-        """Updates in which every coordinate can have had its turn."""
-        return len(self.blocks) if self.blocks is not None else -(-self.n // self.size)
-
 
 class Selection:
     """A rule that chooses blocks; subclass it for one of your own.
@@ -90,6 +85,10 @@ class Selection:
 
     def check(self, problem: CompositeProblem, variable: bool) -> None:
         """Raise `MismatchError` or ValueError where it does not suit the problem or the kind of blocks."""
+
+    def epoch(self, setting: Setting) -> int:
+        """Updates in which every coordinate can have had its turn."""
+        return len(setting.blocks) if setting.blocks is not None else -(-setting.n // setting.size)
 
     def picks(self, setting: Setting) -> Iterator[Block]:
         """The blocks, one after the other, without end."""
@@ -385,6 +384,9 @@ class GreedyTree(Selection):
         require_sparse_graph(problem, "selection 'greedy-tree'")
         if not variable:
             raise ValueError("selection 'greedy-tree' needs partition='variable'")
+
+    def epoch(self, setting: Setting) -> int:
+        return 2  # a forest takes half of the vertices or more
 
     def picks(self, setting: Setting) -> Iterator[Block]:
         from .partition_kernels import greedy_forest

@@ -102,7 +102,7 @@ def test_the_objective_never_rises(selection, update, fixed):
         assert all(b <= a + 1e-12 * abs(a) for a, b in pairwise(values))
 
 
-# ---- the support -------------------------------------------------------------------------------------------
+# ---- the support -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("update", ["newton", "tmp"])
@@ -149,7 +149,7 @@ def test_the_record_says_when_the_support_was_found():
     assert supports[-1] == result.support.tolist()
 
 
-# ---- other penalties, other problems ------------------------------------------------------------------------
+# ---- other penalties, other problems ---------------------------------------------------------------------
 
 
 def test_groups_are_blocks():
@@ -220,7 +220,7 @@ def test_single_coordinates_of_a_larger_graph():
     assert result.fun < -300
 
 
-# ---- the contract of all methods ------------------------------------------------------------------------------
+# ---- the contract of all methods -------------------------------------------------------------------------
 
 
 def test_the_same_rng_gives_the_same_bits():

@@ -239,6 +239,24 @@ def test_columns_and_gram_are_two_routes_to_one_solution(monkeypatch, storage, i
     np.testing.assert_allclose(found[0].x, found[1].x, atol=1e-5)
 
 
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("storage", ["F", "C", "sparse"])
+@pytest.mark.parametrize("fit", ["weighted", "logistic"])
+def test_groups_on_columns_and_on_gram_are_two_routes(monkeypatch, storage, intercept, fit):
+    X, signal, rng = data(n=80)
+    stored, datafit = STORAGES[storage](X), datafits(signal, rng, X)[fit]
+    penalty = SparseGroupLasso(0.5, [[1, 0, 7], [2], [3, 4, 5, 6], list(range(8, P))], l1=0.3, l2=0.1)
+    found = []
+    for cheaper in (True, False):
+        monkeypatch.setattr(
+            "karush.solvers.composite.prox_newton.gram_is_cheaper", lambda *_, c=cheaper, **__: c
+        )
+        problem = CompositeProblem(datafit, penalty, stored, intercept=intercept)
+        found.append(karush.minimize_composite(problem, tol=1e-12))
+    assert all(result.success for result in found)
+    np.testing.assert_allclose(found[0].x, found[1].x, atol=1e-5)
+
+
 def test_svm_dual_meets_its_primal():
     X, signal, _ = data(n=60, p=5)
     y = np.sign(signal)

@@ -175,13 +175,14 @@ def test_tournaments_know_their_leaders(scores, seed):
 def test_every_round_visits_every_coordinate_once(fixed):
     for name in ("cyclic", "permutation"):
         setting = _setting(PROBLEMS["least-squares"], size=4, fixed=fixed)
-        rounds = list(islice(SELECTIONS[name]().picks(setting), 2 * setting.epoch))
-        for part in (rounds[: setting.epoch], rounds[setting.epoch :]):
+        epoch = SELECTIONS[name]().epoch(setting)
+        rounds = list(islice(SELECTIONS[name]().picks(setting), 2 * epoch))
+        for part in (rounds[:epoch], rounds[epoch:]):
             seen = np.concatenate([block.coordinates for block in part])
             assert sorted(seen) == list(range(30))
         same = all(
             np.array_equal(a.coordinates, b.coordinates)
-            for a, b in zip(rounds[: setting.epoch], rounds[setting.epoch :], strict=True)
+            for a, b in zip(rounds[:epoch], rounds[epoch:], strict=True)
         )
         assert same == (name == "cyclic")
 
