@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from ...problems.composite.protocol import Array, Indices
 from .quadratic import CoordinateQuadratic
 from .terms import Terms
 
-_MAX_CG = 100
-_CG_TOLERANCE = 1e-2
+_MAX_CG, _CG_TOLERANCE = 30, 0.1
+"""Sweeps are cheaper than a sharper Newton direction, of which most is projected away."""
+
 _NONE = np.empty(0)
 
 
@@ -75,11 +77,11 @@ class ColumnQuadratic(CoordinateQuadratic):
         if isinstance(design, SparseDesign):
             worst, self.shift = sparse_sweeps(*design.parts, active, self.columns, *rest)
         else:
-            X, columns = self._by_columns()
+            X, columns = self.by_columns()
             worst, self.shift = dense_sweeps(X, active, columns, *rest)
         return float(worst)
 
-    def _by_columns(self) -> tuple[Any, Indices]:
+    def by_columns(self) -> tuple[Any, Indices]:
         """X as it is where it stands by columns, else the working set gathered, once."""
         if isinstance(self.design, DenseDesign) and self.design.by_columns:
             return self.design.X, self.columns
@@ -92,8 +94,17 @@ class ColumnQuadratic(CoordinateQuadratic):
         return self.design.adjoint_of(self.columns, self.u) + self.shift * self.sums - self.terms.linear
 
     def newton_direction(self, F: Indices, force: Array, curvatures: Array) -> Array | None:
-        """By conjugate gradients with the diagonal; where curvature is negative, what there is so far."""
-        scale = 1.0 / np.maximum(self.L[F] + curvatures, 1e-300)
+        """By conjugate gradients."""
+        return self.conjugate_gradients(F, force, lambda v: curvatures * v, curvatures)
+
+    def conjugate_gradients(
+        self, F: Indices, force: Array, curved: Callable[[Array], Array], diagonal: Array
+    ) -> Array | None:
+        """(H_FF + C)^-1 force, C v = curved(v), with the diagonal as preconditioner.
+
+        Where curvature is negative, what there is so far; None where that is nothing.
+        """
+        scale = 1.0 / np.maximum(self.L[F] + diagonal, 1e-300)
         d, residual = np.zeros(F.size), force.copy()
         z = scale * residual
         direction, rz = z, float(residual @ z)
@@ -101,7 +112,7 @@ class ColumnQuadratic(CoordinateQuadratic):
         for _ in range(_MAX_CG):
             if rz <= end:
                 break
-            Hp = self.product(F, direction) + curvatures * direction
+            Hp = self.product(F, direction) + curved(direction)
             pHp = float(direction @ Hp)
             if pHp <= 0.0:
                 break

@@ -12,6 +12,7 @@ from ...problems.composite.protocol import Array, Indices
 from .columns import ColumnQuadratic
 from .costs import gram_is_cheaper
 from .gram import GramCache, GramQuadratic
+from .group_columns import GroupColumnQuadratic
 from .group_quadratic import GroupQuadratic
 from .group_terms import GroupTerms
 from .quadratic import Quadratic, minimise
@@ -135,8 +136,10 @@ class Iterate:
         if total > 0.0:
             correction = u.sum(axis=0) / total
             u -= np.multiply.outer(np.ones(g.shape[0]) if h is None else h, correction)
-        if isinstance(part, Terms) and not gram_is_cheaper(design, columns, cached=self.quadratic):
-            return ColumnQuadratic(design, columns, h, u, w, part, total)
+        if w.ndim == 1 and not gram_is_cheaper(design, columns, cached=self.quadratic):
+            if isinstance(part, Terms):
+                return ColumnQuadratic(design, columns, h, u, w, part, total)
+            return GroupColumnQuadratic(design, columns, h, u, w, part, total)
         G = self._gram_matrix(columns, h, total)
         r = (design.adjoint_of(columns, u) if total > 0.0 else -slopes) - part.linear
         return GramQuadratic(G, r, w, part) if isinstance(part, Terms) else GroupQuadratic(G, r, w, part)

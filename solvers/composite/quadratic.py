@@ -133,10 +133,10 @@ def newton_step(model: CoordinateQuadratic) -> bool:
 
 
 def _projected_search(model: CoordinateQuadratic, F: Indices, part: Terms, d: Array) -> bool:
-    """Along the projection of w + alpha d onto the orthant and the bounds; whether it ended at a kink.
+    """Along the projection of w + alpha d onto orthant and bounds; whether it ended at a kink.
 
-    Where that falls less than the segment does up to the first kink or bound it meets, the latter is taken: it
-    always falls, also where the matrix is singular and d very long, and takes a coordinate off the support.
+    Where that falls less than the segment does up to the first kink or bound it meets, the latter is taken:
+    it always falls, also where the matrix is singular and d very long, and takes a coordinate off the support.
     """
     old, force = model.w[F], model.force()[F]
     cost = part.values(old) - float(part.linear @ old)
