@@ -6,6 +6,7 @@ over coordinates: kind 0 l1 |t| + l2 t^2 / 2 on [lower, upper], kinds 1 and 2 MC
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 _OPTIONS = {
@@ -172,10 +173,10 @@ def sparse_sweeps(
             k = active[a]
             if L[k] <= 0.0:
                 continue
-            first, last = indptr[columns[k]], indptr[columns[k] + 1]
+            first, last = np.uint64(indptr[columns[k]]), np.uint64(indptr[columns[k] + 1])
             product = 0.0
             for s in range(first, last):
-                product += data[s] * u[indices[s]]
+                product += data[s] * u[np.uint64(indices[s])]
             old = w[k]
             pull = product + shift * sums[k] - force[k] + L[k] * old
             new = _minimiser(kind, gamma, pull, L[k], l1[k], l2[k], lower[k], upper[k])
@@ -185,10 +186,10 @@ def sparse_sweeps(
                 worst = max(worst, abs(d) * (L[k] + l2[k]))
                 if h.size:
                     for s in range(first, last):
-                        u[indices[s]] -= d * data[s] * h[indices[s]]
+                        u[np.uint64(indices[s])] -= d * data[s] * h[np.uint64(indices[s])]
                 else:
                     for s in range(first, last):
-                        u[indices[s]] -= d * data[s]
+                        u[np.uint64(indices[s])] -= d * data[s]
                 if total > 0.0:
                     shift += d * sums[k] / total
         if worst <= tol:

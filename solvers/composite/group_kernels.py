@@ -202,8 +202,8 @@ def sparse_group_sweeps(
             s, width = starts[g], starts[g + 1] - starts[g]
             for k in range(width):
                 j, product = columns[s + k], 0.0
-                for i in range(indptr[j], indptr[j + 1]):
-                    product += data[i] * u[indices[i]]
+                for i in range(np.uint64(indptr[j]), np.uint64(indptr[j + 1])):
+                    product += data[i] * u[np.uint64(indices[i])]
                 force[k] = product + shift * sums[s + k]
             part = w[s : s + width]
             size = _minimise_group(part, force, blocks[g], width, levels[g], l1, l2, L[g], inner, moved, step)
@@ -212,8 +212,8 @@ def sparse_group_sweeps(
                 d, j = moved[k], columns[s + k]
                 if d == 0.0:
                     continue
-                for i in range(indptr[j], indptr[j + 1]):
-                    u[indices[i]] -= d * data[i] * (h[indices[i]] if h.size else 1.0)
+                for i in range(np.uint64(indptr[j]), np.uint64(indptr[j + 1])):
+                    u[np.uint64(indices[i])] -= d * data[i] * (h[np.uint64(indices[i])] if h.size else 1.0)
                 if total > 0.0:
                     shift += d * sums[s + k] / total
         if worst <= tol:

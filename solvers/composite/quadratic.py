@@ -136,7 +136,7 @@ def _projected_search(model: CoordinateQuadratic, F: Indices, part: Terms, d: Ar
     """Along the projection of w + alpha d onto orthant and bounds; whether it ended at a kink.
 
     Where that falls less than the segment does up to the first kink or bound it meets, the latter is taken:
-    it always falls, also where the matrix is singular and d very long, and takes a coordinate off the support.
+    it always falls, also where the matrix is singular and d very long, and takes one off the support.
     """
     old, force = model.w[F], model.force()[F]
     cost = part.values(old) - float(part.linear @ old)
