@@ -109,7 +109,7 @@ class DenseDesign(Design):
 
     def product(self, w: Array) -> Array:
         if w.ndim == 1:
-            support = np.flatnonzero(w)
+            support = np.flatnonzero(w != 0)
             if 4 * support.size < w.size or self.X.dtype != np.float64:
                 out = np.zeros(self.shape[0])
                 self.add_columns(support, w[support], out)
@@ -219,7 +219,7 @@ class SparseDesign(Design):
         if w.ndim == 2:
             return np.asarray(self.X @ w)
         out = np.zeros(self.shape[0])
-        support = np.flatnonzero(w)
+        support = np.flatnonzero(w != 0)
         self.add_columns(support, w[support], out)
         return out
 

@@ -105,7 +105,7 @@ class PiecewiseQuadratic(Penalty):
 
     def stationarity(self, w: Array, gradient: Array) -> Array:
         if self.is_norm:
-            support = np.flatnonzero(w)
+            support = np.flatnonzero(w != 0)
             distances = np.maximum(np.abs(gradient) - self.l1, 0.0)
             distances.flat[support] = np.abs(gradient.flat[support] + self.l1 * np.sign(w.flat[support]))
             return distances
@@ -122,7 +122,7 @@ class PiecewiseQuadratic(Penalty):
     def slack(self, w: Array, gradient: Array) -> float:
         if self.is_norm:
             forces = np.abs(gradient)
-            forces.flat[np.flatnonzero(w)] = -np.inf
+            forces.flat[np.flatnonzero(w != 0)] = -np.inf
             return float(self.l1) - float(forces.max(initial=-np.inf))
         force = self._force(w, gradient)
         least, most = self._interval(w)

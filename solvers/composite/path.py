@@ -160,7 +160,11 @@ def _collected(levels: Array, found: list[tuple[Array, Result]], status: Status,
     coefs: Any
     points, results = [w for w, _ in found], [result for _, result in found]
     if points[0].ndim == 1 and points[0].size >= _SPARSE_FROM:
-        coefs = sparse.csr_array(sparse.vstack([sparse.csr_array(w[None, :]) for w in points]))
+        supports = [np.flatnonzero(w != 0) for w in points]
+        indptr = np.concatenate([[0], np.cumsum([support.size for support in supports])])
+        values = np.concatenate([w[support] for w, support in zip(points, supports, strict=True)])
+        shape = (len(points), points[0].size)
+        coefs = sparse.csr_array((values, np.concatenate(supports), indptr), shape=shape)
     else:
         coefs = np.array(points)
     return Path(

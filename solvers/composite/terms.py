@@ -75,7 +75,7 @@ class Terms:
         if self.is_norm:
             found = np.abs(gradient)
             found -= self.l1
-            support = np.flatnonzero(w)
+            support = np.flatnonzero(w != 0)
             found[support] = np.abs(gradient[support] + self.l1[support] * np.sign(w[support]))
             return found
         force = -(gradient + self.linear)
