@@ -1,9 +1,9 @@
 """Newton's system solved inexactly by Krylov methods, and the slack form that needs products only.
 
 The accuracy of a direction is that of Hong, Na, Mahoney & Kolar (ICML 2023) without its constant Psi: one is
-accepted when ``||r|| <= min(0.1, ||b||^(1/2)) ||b||``, with b the right-hand side of the unreduced system, its
-components scaled by the distances to their bounds, *and* it descends on the merit function; a residual well
-below the tolerance of the run is small enough, too.
+accepted when ``||r|| <= min(0.1, ||b||^(1/2)) ||b||``, with b the right-hand side of the unreduced system,
+scaled by the distances to the bounds, *and* it descends on the merit function; a residual well below the
+tolerance of the run is small enough, too.
 Where it does not descend, the tolerance is sharpened first, and the penalty parameters are moved after that.
 The power of ||b|| makes the convergence superlinear, of order 3/2 (Dembo, Eisenstat, Steihaug, SIAM J. Numer.
 Anal. 19 (1982)).
