@@ -39,7 +39,7 @@ class ColumnQuadratic(CoordinateQuadratic):
         Sum of h with an intercept, 0 without.
     """
 
-    inner_sweeps = 10
+    inner_sweeps, patience = 5, 3
 
     def __init__(
         self,

@@ -65,7 +65,7 @@ class GramCache:
 class GramQuadratic(CoordinateQuadratic):
     """w'G w / 2 - q'w + Omega(w) with r = q - G w kept up to date; see `Quadratic`."""
 
-    inner_sweeps = 2
+    inner_sweeps, patience = 2, 0
 
     def __init__(self, G: Array, r: Array, w: Array, terms: Terms) -> None:
         self.G, self.r, self.w, self.terms = G, r, w, terms

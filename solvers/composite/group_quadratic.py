@@ -20,7 +20,7 @@ _MAX_HALVINGS = 12
 class GroupQuadratic:
     """tr(w'G w) / 2 - <q, w> + Omega(w) for w (m,) or (m, k), r = q - G w kept; see `Quadratic`."""
 
-    inner_sweeps = 3
+    inner_sweeps, patience = 3, 0
 
     def __init__(self, G: Array, r: Array, w: Array, terms: GroupTerms) -> None:
         self.G, self.w, self.terms = G, w, terms

@@ -31,10 +31,13 @@ class Quadratic(Protocol):
         The point, changed in place.
     inner_sweeps : int
         Sweeps over the support that one Newton step is worth.
+    patience : int
+        Rounds of sweeps before the first Newton step.
     """
 
     w: Array
     inner_sweeps: int
+    patience: int
 
     @property
     def items(self) -> int:
@@ -69,12 +72,14 @@ def minimise(model: Quadratic, goal: float, check: Callable[[], None]) -> float:
     """
     everything = np.arange(model.items)
     worst = np.inf
-    for _ in range(_MAX_ROUNDS):
+    for k in range(_MAX_ROUNDS):
         check()
         worst = model.sweeps(everything, 1, goal)
         if worst <= goal:
             break
         model.sweeps(model.moving(), model.inner_sweeps, goal)
+        if k < model.patience:
+            continue
         for _ in range(_MAX_KINKS):
             if not model.newton():
                 break
