@@ -19,7 +19,7 @@ _MAX_HALVINGS = 8
 class GroupColumnQuadratic:
     """As `ColumnQuadratic`, for groups, with a Newton step by conjugate gradients; see `Quadratic`."""
 
-    inner_sweeps, patience = 5, 6
+    inner_sweeps, patience = 10, 2
 
     def __init__(
         self,
