@@ -62,6 +62,27 @@ class Path:
         return np.asarray(row.toarray().ravel() if sparse.issparse(row) else row)
 
 
+@dataclass(frozen=True)
+class _Point:
+    """What is kept of a solution: not its certificate and history, which hold arrays as long as w."""
+
+    support: Any
+    values: Array
+    intercept: Array
+    fun: float
+    gap: float
+    success: bool
+    nit: int
+
+    @classmethod
+    def of(cls, result: Result) -> _Point:
+        """What is kept of this one."""
+        w = result.x.ravel()
+        support = np.flatnonzero(w != 0)
+        rest = (result.intercept, result.fun, result.gap, result.success, result.nit)
+        return cls(support, w[support], *rest)
+
+
 def composite_path(
     datafit: Datafit | CompositeProblem,
     penalty: Penalty | None = None,
@@ -109,7 +130,7 @@ def composite_path(
     levels = grid(problem, lambdas, count, ratio)
     started = perf_counter()
     w, b = start(problem)
-    found: list[tuple[Array, Result]] = []
+    found: list[_Point] = []
     status = Status.CONVERGED
     known: tuple[_State, Array] | None = None
     for level in levels:
@@ -125,7 +146,7 @@ def composite_path(
         known = None
         if isinstance(run.state, _State) and run.state.w is result.x:
             known = (run.state, result.jac)
-        found.append((w, result))
+        found.append(_Point.of(result))
         if status in {Status.TIME_LIMIT, Status.INTERRUPTED}:
             break
         try:
@@ -134,7 +155,7 @@ def composite_path(
         except StopIteration:
             status = Status.USER_STOP
             break
-    return _collected(levels[: len(found)], found, status, perf_counter() - started)
+    return _collected(levels[: len(found)], found, problem.shape, status, perf_counter() - started)
 
 
 def grid(problem: CompositeProblem, lambdas: Any, count: int, ratio: float | None) -> Array:
@@ -156,25 +177,27 @@ def grid(problem: CompositeProblem, lambdas: Any, count: int, ratio: float | Non
     return np.asarray(np.geomspace(top, ratio * top, count))
 
 
-def _collected(levels: Array, found: list[tuple[Array, Result]], status: Status, seconds: float) -> Path:
+def _collected(
+    levels: Array, found: list[_Point], shape: tuple[int, ...], status: Status, seconds: float
+) -> Path:
     coefs: Any
-    points, results = [w for w, _ in found], [result for _, result in found]
-    if points[0].ndim == 1 and points[0].size >= _SPARSE_FROM:
-        supports = [np.flatnonzero(w != 0) for w in points]
-        indptr = np.concatenate([[0], np.cumsum([support.size for support in supports])])
-        values = np.concatenate([w[support] for w, support in zip(points, supports, strict=True)])
-        shape = (len(points), points[0].size)
-        coefs = sparse.csr_array((values, np.concatenate(supports), indptr), shape=shape)
+    if len(shape) == 1 and shape[0] >= _SPARSE_FROM:
+        indptr = np.concatenate([[0], np.cumsum([point.support.size for point in found])])
+        parts = np.concatenate([p.values for p in found]), np.concatenate([p.support for p in found]), indptr
+        coefs = sparse.csr_array(parts, shape=(len(found), shape[0]))
     else:
-        coefs = np.array(points)
+        coefs = np.zeros((len(found), int(np.prod(shape))))
+        for row, point in zip(coefs, found, strict=True):
+            row[point.support] = point.values
+        coefs = coefs.reshape(len(found), *shape)
     return Path(
         lambdas=levels,
         coefs=coefs,
-        intercepts=np.array([result.intercept for result in results]),
-        objectives=np.array([result.fun for result in results]),
-        gaps=np.array([result.gap for result in results]),
-        success=np.array([result.success for result in results]),
-        nit=np.array([result.nit for result in results]),
+        intercepts=np.array([point.intercept for point in found]),
+        objectives=np.array([point.fun for point in found]),
+        gaps=np.array([point.gap for point in found]),
+        success=np.array([point.success for point in found]),
+        nit=np.array([point.nit for point in found]),
         status=status,
         time=seconds,
     )
