@@ -49,7 +49,7 @@ def draw_curves(rows):
         for ax in pair:
             ax.tick_params(labelsize=7)
             ax.grid(alpha=0.3)
-    figure.savefig(HERE / "block_coordinate_descent.png", dpi=70)
+    figure.savefig(HERE / "block_coordinate_descent.png", dpi=55)
 
 
 def _shown(rows):
