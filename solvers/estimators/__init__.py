@@ -1,4 +1,4 @@
-"""Estimators in scikit-learn's manner on `minimize_composite`; scikit-learn is imported when one is first used."""
+"""Estimators in scikit-learn's manner on `minimize_composite`; it is imported when one is first used."""
 
 from __future__ import annotations
 

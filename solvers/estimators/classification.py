@@ -137,14 +137,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         C = check_number("C", self.C)
         if C == 0:
             raise ValueError("C must be > 0, got 0")
-        return NoPenalty() if C == np.inf else elastic_net(1.0 / C, self.l1_ratio)
+        return NoPenalty() if np.isinf(C) else elastic_net(1.0 / C, self.l1_ratio)
 
     def _weights(self, weights: Array | None, classes: Any, y: Any, labels: Any) -> Array | None:
         """Weights of the samples times those of their classes."""
         if self.class_weight is None:
             return weights
         of_samples = np.ones(y.shape[0]) if weights is None else weights
-        return of_samples * compute_class_weight(self.class_weight, classes=classes, y=y)[labels]
+        return np.asarray(of_samples * compute_class_weight(self.class_weight, classes=classes, y=y)[labels])
 
     def _start(self) -> tuple[Array, Array] | None:
         """The last solution, for warm starts."""
@@ -160,6 +160,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array_like or sparse array, shape (n, p)
+            Features.
 
         Returns
         -------

@@ -46,6 +46,7 @@ class PathCV(LinearModel):
         Parameters
         ----------
         X : array_like or sparse array, shape (n, p)
+            Features.
         y : array_like, shape (n,)
             Targets.
         sample_weight : float or array_like, shape (n,), optional

@@ -54,6 +54,7 @@ def solve(estimator: Any, problem: CompositeProblem, start: tuple[Array, Any] | 
     estimator : estimator
         Has `tol`, and `max_iter` where steps are to be limited.
     problem : CompositeProblem
+        What is to be minimised.
     start : tuple of coefficients and intercept, optional
         Those of an earlier fit; left out where they do not fit the problem.
     """
@@ -70,7 +71,7 @@ def solve(estimator: Any, problem: CompositeProblem, start: tuple[Array, Any] | 
 
 def shortfall(result: Result) -> str:
     """What the certificate says of a point that is not optimal to the tolerance."""
-    found = result.certificate
+    found: Any = result.certificate
     if np.isfinite(found.gap):
         return f"relative duality gap {found.relative_gap:.2e}, asked for tol = {found.tol:g}"
     relative = found.stationarity / found.stationarity_scale

@@ -42,6 +42,7 @@ class LinearModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array_like or sparse array, shape (n, p)
+            Features.
 
         Returns
         -------
@@ -377,6 +378,7 @@ class MultiTaskLasso(LinearModel):
         Parameters
         ----------
         X : array_like or sparse array, shape (n, p)
+            Features.
         y : array_like, shape (n, k)
             Targets.
         sample_weight : float or array_like, shape (n,), optional
