@@ -43,6 +43,10 @@ class Search(Protocol):
         """The next point at a step length of at most ``limit``, or None where no trial is acceptable."""
 
 
+ROUNDED = 1e-8
+"""Growth of the violation, relative to w, that may be rounding far out on the way of an unbounded problem."""
+
+
 def _violation(point: Point) -> float:
     """||C(w)||_1."""
     return float(np.abs(point.c).sum())
@@ -171,7 +175,8 @@ class ExactMeritSearch:
 
         Not where the step has made the constraints worse: M can fall for ever along y'C.
         """
-        if _violation(found.point) > _violation(line.iterate.point):
+        worse = _violation(found.point) - _violation(line.iterate.point)
+        if worse > ROUNDED * max(1.0, float(np.abs(found.point.w).max(initial=0.0))):
             return found
         longest = primal_step_limit(line.iterate, line.direction.dw, 0.99, self.rule.longest_step)
         while 2.0 * found.alpha <= longest:
