@@ -248,6 +248,17 @@ def test_bench_prints_targets_and_writes_json(tmp_path, monkeypatch, met):
     assert "A case" in call("bench").stdout
 
 
+def test_bench_runs_the_papers_experiments_where_there_are_any(monkeypatch):
+    module, run = case(True)
+    module.run, module.COLUMNS = run, ["model"]
+    asked = []
+    monkeypatch.setattr(cases, "names", lambda: ["thing", "thing_paper", "other"])
+    monkeypatch.setattr(cases, "_module", lambda name: asked.append(name) or module)
+    call("bench", "thing", "--paper")
+    assert set(asked) == {"thing_paper"}
+    assert "has no paper's experiments" in fails("bench", "other", "--paper")
+
+
 def test_bench_case_of_the_wrong_form_is_refused(monkeypatch):
     module = type(sys)("case")
     module.run = lambda quick, progress: {"rows": []}

@@ -12,6 +12,7 @@ from .errors import suggestion
 @click.command(short_help="Run a benchmark with stated targets.")
 @click.argument("name", required=False)
 @click.option("--quick", is_flag=True, help="Smaller sizes, fewer repetitions: a look, not a measurement.")
+@click.option("--paper", is_flag=True, help="The paper's own experiments, where NAME has them: NAME_paper.")
 @click.option(
     "--json",
     "file",
@@ -20,7 +21,7 @@ from .errors import suggestion
     help="Write everything to FILE.",
 )
 @click.pass_context
-def bench(ctx: click.Context, name: str | None, quick: bool, file: str | None) -> None:
+def bench(ctx: click.Context, name: str | None, quick: bool, paper: bool, file: str | None) -> None:
     """Run the benchmark NAME and say which of its targets are met; without NAME, list them.
 
     The exit code is 1 if a target is missed.
@@ -36,6 +37,10 @@ def bench(ctx: click.Context, name: str | None, quick: bool, file: str | None) -
         raise click.BadParameter(
             f"there is no benchmark {name!r}.{suggestion(name, known)}", param_hint="NAME"
         )
+    if paper:
+        name = f"{name}_paper"
+        if name not in known:
+            raise click.UsageError(f"{name.removesuffix('_paper')} has no paper's experiments")
     result = _run(name, quick)
     _print(name, result)
     if file is not None:
