@@ -26,7 +26,7 @@ $(VENV)/sweep.stamp: setup.cfg pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,peers,sequences,plot,cutest,cvxpy,autograd,casadi]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,peers,sequences,sklearn,plot,cutest,cvxpy,autograd,casadi]'
 	@touch $@
 
 $(VENV)/check.stamp: setup.cfg pyproject.toml | $(BIN)/python

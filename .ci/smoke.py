@@ -22,8 +22,15 @@ names = [
     for module in pkgutil.walk_packages(karush.__path__, "karush.")
     if "__main__" not in module.name
 ]
+wanting = []
 for name in names:
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ImportError as error:  # what needs an extra says which one
+        if "pip install karush[" not in str(error):
+            raise
+        wanting.append(name)
+assert set(wanting) <= {name for name in names if "estimators" in name}, wanting
 
 result = karush.minimize("LUKVLE1")
 assert result.success, result.message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from .iterate import Bounds, Iterate
 from .iteration import Outcome
 from .linear_algebra import LinearAlgebra
 from .newton import RegularisationRule
-from .original import OriginalView
+from .original import OriginalView, ViewedState
 
 
 def obstacle(algebra: LinearAlgebra) -> str:
@@ -31,7 +30,7 @@ def obstacle(algebra: LinearAlgebra) -> str:
 
 
 @dataclass
-class ActiveSetState:
+class ActiveSetState(ViewedState):
     """The state of the driver's protocol, in terms of the original problem."""
 
     form: SlackForm
@@ -88,39 +87,7 @@ class ActiveSetState:
     def refresh(self) -> None:
         """Look at the present iterate through the eyes of the original problem."""
         it = self.iteration.iterate
-        self.view = OriginalView(self.form, _in_slack_form(self.form, self._bounds, it), self.negligible)
-        self.__dict__.pop("optimality", None)
-        self.__dict__.pop("violation", None)
-
-    @property
-    def x(self) -> Vector:
-        """Point, shape (n,)."""
-        return self.view.x
-
-    @property
-    def y(self) -> Vector:
-        """Multipliers of the constraints, shape (m,)."""
-        return self.view.y
-
-    @property
-    def z(self) -> Vector:
-        """Multipliers of the bounds, shape (n,)."""
-        return self.view.z
-
-    @property
-    def f(self) -> float:
-        """Objective."""
-        return self.view.f
-
-    @cached_property
-    def violation(self) -> float:
-        """Largest relative violation of the constraints."""
-        return self.view.violation()
-
-    @cached_property
-    def optimality(self) -> float:
-        """Largest scaled error of the optimality conditions of the original problem."""
-        return self.view.optimality()
+        self.look(OriginalView(self.form, _in_slack_form(self.form, self._bounds, it), self.negligible))
 
     @property
     def record(self) -> dict[str, Any]:

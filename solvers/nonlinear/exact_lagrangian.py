@@ -15,7 +15,6 @@ sketching one, and extended to bounds and inequalities by a primal-dual barrier.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +33,7 @@ from .kkt import DENSE_LIMIT
 from .linear_algebra import HESSIANS, LINEAR_SOLVERS, HessianChoice, LinearAlgebra, LinearSolver
 from .merit import MeritRule
 from .newton import RegularisationRule
-from .original import OriginalView
+from .original import OriginalView, ViewedState
 from .rays import DivergenceWatch, Ray
 from .recovery import ACCEPTABLE, STANDSTILL, Trouble, diagnose, recover
 from .restoration_phase import RestorationPhase, Verdict
@@ -56,7 +55,7 @@ SHARPEST = 1e-13
 
 
 @dataclass
-class ExactState:
+class ExactState(ViewedState):
     """Where a run of `ExactLagrangian` stands."""
 
     form: SlackForm
@@ -82,39 +81,7 @@ class ExactState:
 
     def refresh(self) -> None:
         """Look at the present iterate through the eyes of the original problem."""
-        self.view = OriginalView(self.form, self.main.iterate, self.negligible)
-        self.__dict__.pop("optimality", None)
-        self.__dict__.pop("violation", None)
-
-    @property
-    def x(self) -> Vector:
-        """Point, shape (n,)."""
-        return self.view.x
-
-    @property
-    def y(self) -> Vector:
-        """Multipliers of the constraints, shape (m,)."""
-        return self.view.y
-
-    @property
-    def z(self) -> Vector:
-        """Multipliers of the bounds, shape (n,)."""
-        return self.view.z
-
-    @property
-    def f(self) -> float:
-        """Objective."""
-        return self.view.f
-
-    @cached_property
-    def violation(self) -> float:
-        """Largest relative violation of the constraints."""
-        return self.view.violation()
-
-    @cached_property
-    def optimality(self) -> float:
-        """Largest scaled error of the optimality conditions of the original problem."""
-        return self.view.optimality()
+        self.look(OriginalView(self.form, self.main.iterate, self.negligible))
 
     @property
     def record(self) -> dict[str, Any]:

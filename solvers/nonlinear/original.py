@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ...problems.nlp import Vector
@@ -87,3 +89,45 @@ class OriginalView:
         y = self.y[form.active[rows]]
         lower, upper = form.tail_bounds
         return float(complementarity_error(self._rows()[rows], y, lower, upper, self.steep))
+
+
+class ViewedState:
+    """What the driver asks of a state, seen through the eyes of the original problem."""
+
+    view: OriginalView
+
+    def look(self, view: OriginalView) -> None:
+        """Take another view; errors are computed when asked for."""
+        self.view = view
+        self.__dict__.pop("optimality", None)
+        self.__dict__.pop("violation", None)
+
+    @property
+    def x(self) -> Vector:
+        """Point, shape (n,)."""
+        return self.view.x
+
+    @property
+    def y(self) -> Vector:
+        """Multipliers of the constraints, shape (m,)."""
+        return self.view.y
+
+    @property
+    def z(self) -> Vector:
+        """Multipliers of the bounds, shape (n,)."""
+        return self.view.z
+
+    @property
+    def f(self) -> float:
+        """Objective."""
+        return self.view.f
+
+    @cached_property
+    def violation(self) -> float:
+        """Largest relative violation of the constraints."""
+        return self.view.violation()
+
+    @cached_property
+    def optimality(self) -> float:
+        """Largest scaled error of the optimality conditions of the original problem."""
+        return self.view.optimality()
