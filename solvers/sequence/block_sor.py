@@ -9,12 +9,13 @@ import numpy as np
 from scipy.sparse import bsr_array
 
 from .matrices import as_square_csr, positive
-from .protocol import LinearAnswer, LinearStatus, Setup, Vector
+from .protocol import LinearAnswer, LinearStatus, Setup
+from .relaxation import RelaxationSolver
 from .run import Run
 from .sor import NaturalSweeps, Sweep, iterate
 
 
-class BlockSOR:
+class BlockSOR(RelaxationSolver):
     """Successive over-relaxation by blocks: x += M^-1 r, M = D/omega + L with D the block diagonal.
 
     For matrices whose unknowns come in groups of one size, such as the displacements of a node. It converges
@@ -75,37 +76,8 @@ class BlockSOR:
         """The same as `setup`: there is nothing to keep."""
         return self.setup(A)
 
-    def solve(
-        self,
-        b: Vector,
-        x0: Vector | None = None,
-        *,
-        omega: float | None = None,
-        rtol: float = 1e-8,
-        atol: float = 0.0,
-        max_iterations: int = 10_000,
-        max_time: float | None = None,
-    ) -> LinearAnswer:
-        """Solve; see `LinearSolver.solve`.
-
-        Parameters
-        ----------
-        omega : float, optional
-            For this solve.
-        b, x0, rtol, atol, max_iterations, max_time
-            See there.
-        """
+    def _iterate(self, run: Run, omega: float) -> LinearAnswer:
         from .block_sor_kernels import block_sor_iterations
 
-        if self._A is None:
-            raise RuntimeError("solve needs a setup before it")
-        relaxation = self.omega if omega is None else positive("omega", omega, 2.0)
-        A = self._A
-        run = Run(A.__matmul__, A.shape[0], A.nnz, b, x0, rtol, atol, max_iterations, max_time)
-        if self._failure is not None:
-            return run.failed(self._failure)
-        settled = run.settled()
-        if settled is not None:
-            return settled
-        sweeps = NaturalSweeps(block_sor_iterations, self._arrays, self.sweep, relaxation, run.b, run.x0)
-        return iterate(run, sweeps, relaxation, 2.0 if self.sweep == "symmetric" else 1.0)
+        sweeps = NaturalSweeps(block_sor_iterations, self._arrays, self.sweep, omega, run.b, run.x0)
+        return iterate(run, sweeps, omega, 2.0 if self.sweep == "symmetric" else 1.0)

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from .matrices import as_square_csr, positive, same_pattern, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
+from .relaxation import RelaxationSolver
 from .run import Run, norm
 
 RESTARTS = 8
@@ -62,7 +63,7 @@ class _ScaledSplit:
         return failures[code]
 
 
-class EisenstatCG:
+class EisenstatCG(RelaxationSolver):
     """Conjugate gradients with the SSOR preconditioner, in Eisenstat's form.
 
     M = (D/omega + L)(D/omega)^-1(D/omega + L') on A = L + D + L', symmetric positive definite; the factor
@@ -111,35 +112,6 @@ class EisenstatCG:
     def update(self, A: Any) -> Setup:
         """The same as `setup`, which keeps what belongs to the pattern where matrices share its arrays."""
         return self.setup(A)
-
-    def solve(
-        self,
-        b: Vector,
-        x0: Vector | None = None,
-        *,
-        omega: float | None = None,
-        rtol: float = 1e-8,
-        atol: float = 0.0,
-        max_iterations: int = 10_000,
-        max_time: float | None = None,
-    ) -> LinearAnswer:
-        """Solve; see `LinearSolver.solve`.
-
-        Parameters
-        ----------
-        omega : float, optional
-            For this solve.
-        b, x0, rtol, atol, max_iterations, max_time
-            See there.
-        """
-        if self._A is None:
-            raise RuntimeError("solve needs a setup before it")
-        relaxation = self.omega if omega is None else positive("omega", omega, 2.0)
-        A = self._A
-        run = Run(A.__matmul__, A.shape[0], A.nnz, b, x0, rtol, atol, max_iterations, max_time)
-        if self._failure is not None:
-            return run.failed(self._failure)
-        return run.settled() or self._iterate(run, relaxation)
 
     def _iterate(self, run: Run, omega: float) -> LinearAnswer:
         """Run CG from true residuals until one is within the tolerance."""

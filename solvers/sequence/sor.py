@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .colouring import ColouredMatrix, coloured_sweeps
 from .matrices import as_square_csr, positive, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
+from .relaxation import RelaxationSolver
 from .run import Run, norm
 
 Sweep = Literal["forward", "backward", "symmetric"]
@@ -47,7 +48,7 @@ class SplitMatrix:
         return (self.diagonal, self.sub, self.sup, self.indptr, self.middle, self.indices, self.data)
 
 
-class SOR:
+class SOR(RelaxationSolver):
     """Successive over-relaxation: x += M^-1 r with M = D/omega + L, L the part of A below its diagonal.
 
     For any A with a nonzero diagonal; it converges for symmetric positive definite A and 0 < omega < 2, and
@@ -112,35 +113,9 @@ class SOR:
         """The same as `setup`: there is nothing to keep."""
         return self.setup(A)
 
-    def solve(
-        self,
-        b: Vector,
-        x0: Vector | None = None,
-        *,
-        omega: float | None = None,
-        rtol: float = 1e-8,
-        atol: float = 0.0,
-        max_iterations: int = 10_000,
-        max_time: float | None = None,
-    ) -> LinearAnswer:
-        """Solve; see `LinearSolver.solve`.
-
-        Parameters
-        ----------
-        omega : float, optional
-            For this solve.
-        b, x0, rtol, atol, max_iterations, max_time
-            See there.
-        """
-        if self._A is None:
-            raise RuntimeError("solve needs a setup before it")
-        relaxation = self.omega if omega is None else positive("omega", omega, 2.0)
-        A = self._A
-        run = Run(A.__matmul__, A.shape[0], A.nnz, b, x0, rtol, atol, max_iterations, max_time)
-        if self._failure is not None:
-            return run.failed(self._failure)
+    def _iterate(self, run: Run, omega: float) -> LinearAnswer:
         work = 2.0 if self.sweep == "symmetric" else 1.0
-        return run.settled() or iterate(run, self._sweeps(relaxation, run), relaxation, work)
+        return iterate(run, self._sweeps(omega, run), omega, work)
 
     def _sweeps(self, omega: float, run: Run) -> SweepSequence:
         if self._split is not None:

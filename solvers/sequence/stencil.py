@@ -13,6 +13,7 @@ from scipy.sparse import csr_array, diags_array
 from .colouring import TwoColourSweeps, shared
 from .matrices import positive
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
+from .relaxation import RelaxationSolver
 from .run import Run
 from .sor import NaturalSweeps, Order, Sweep, SweepSequence, iterate
 
@@ -112,7 +113,7 @@ class FivePoint:
         return matrix
 
 
-class StencilSOR:
+class StencilSOR(RelaxationSolver):
     """Successive over-relaxation with a `FivePoint` operator; several times as fast as with its matrix.
 
     Parameters
@@ -166,38 +167,14 @@ class StencilSOR:
         """The same as `setup`: there is nothing to keep."""
         return self.setup(A)
 
-    def solve(
-        self,
-        b: Vector,
-        x0: Vector | None = None,
-        *,
-        omega: float | None = None,
-        rtol: float = 1e-8,
-        atol: float = 0.0,
-        max_iterations: int = 10_000,
-        max_time: float | None = None,
-    ) -> LinearAnswer:
-        """Solve; see `LinearSolver.solve`.
+    def _size(self) -> tuple[int, int]:
+        assert self._A is not None
+        return self._A.n, 5 * self._A.n
 
-        Parameters
-        ----------
-        omega : float, optional
-            For this solve.
-        b, x0, rtol, atol, max_iterations, max_time
-            See there.
-        """
-        if self._A is None:
-            raise RuntimeError("solve needs a setup before it")
-        relaxation = self.omega if omega is None else positive("omega", omega, 2.0)
-        A = self._A
-        run = Run(A.__matmul__, A.n, 5 * A.n, b, x0, rtol, atol, max_iterations, max_time)
-        if self._failure is not None:
-            return run.failed(self._failure)
-        settled = run.settled()
-        if settled is not None:
-            return settled
+    def _iterate(self, run: Run, omega: float) -> LinearAnswer:
+        assert self._A is not None
         work = 2.0 if self.sweep == "symmetric" else 1.0
-        return iterate(run, self._sweeps(A, relaxation, run), relaxation, work)
+        return iterate(run, self._sweeps(self._A, omega, run), omega, work)
 
     def _sweeps(self, A: FivePoint, omega: float, run: Run) -> SweepSequence:
         from . import stencil_kernels as kernels
