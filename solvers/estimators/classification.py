@@ -50,7 +50,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : ndarray, shape (k,)
-        Labels, sorted.
+        Labels, sorted: of the samples that have a weight.
     coef_ : ndarray, shape (1, p) or (k, p)
         One row for two classes, in favour of the second one.
     intercept_ : ndarray, shape (1,) or (k,)
@@ -117,10 +117,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(self, X, y, **MATRIX)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
+        given = check_weights(sample_weight, y.shape[0])
+        # A sample of weight zero is as good as not there: with its class an intercept would be infinite.
+        classes = np.unique(y if given is None else y[given > 0])
         if classes.size < 2:
-            raise ValueError(f"y must have at least 2 classes, got one class only: {classes[0]!r}")
-        weights = self._weights(check_weights(sample_weight, y.shape[0]), classes, y, labels)
+            raise ValueError(
+                f"y must have at least 2 classes of positive weight, got one class: {classes[0]!r}"
+            )
+        labels = np.minimum(np.searchsorted(classes, y), classes.size - 1)
+        weights = self._weights(given, classes, labels)
         two = classes.size == 2
         datafit = Logistic(labels, weights) if two else Multinomial(labels, classes.size, weights)
         problem = CompositeProblem(datafit, self._penalty(), X, intercept=bool(self.fit_intercept))
@@ -139,12 +144,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("C must be > 0, got 0")
         return NoPenalty() if np.isinf(C) else elastic_net(1.0 / C, self.l1_ratio)
 
-    def _weights(self, weights: Array | None, classes: Any, y: Any, labels: Any) -> Array | None:
+    def _weights(self, weights: Array | None, classes: Any, labels: Any) -> Array | None:
         """Weights of the samples times those of their classes."""
         if self.class_weight is None:
             return weights
-        of_samples = np.ones(y.shape[0]) if weights is None else weights
-        return np.asarray(of_samples * compute_class_weight(self.class_weight, classes=classes, y=y)[labels])
+        of_samples = np.ones(labels.size) if weights is None else weights
+        of_classes = compute_class_weight(self.class_weight, classes=classes, y=classes[labels])
+        return np.asarray(of_samples * of_classes[labels])
 
     def _start(self) -> tuple[Array, Array] | None:
         """The last solution, for warm starts."""

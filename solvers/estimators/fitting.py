@@ -74,7 +74,7 @@ def shortfall(result: Result) -> str:
     found: Any = result.certificate
     if np.isfinite(found.gap):
         return f"relative duality gap {found.relative_gap:.2e}, asked for tol = {found.tol:g}"
-    relative = found.stationarity / found.stationarity_scale
+    relative = max(found.stationarity / found.stationarity_scale, found.intercept_slope)
     return f"relative distance from stationarity {relative:.2e}, asked for tol = {found.tol:g}"
 
 

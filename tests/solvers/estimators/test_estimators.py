@@ -129,6 +129,17 @@ def test_class_weights_are_sample_weights(cancer):
     np.testing.assert_array_equal(by_class.coef_, by_sample.coef_)
 
 
+def test_classes_without_weight_are_not_there(cancer):
+    X, y = cancer
+    three = np.where(np.arange(y.size) % 10 == 0, 2, y)
+    model = estimators.LogisticRegression(0.1, tol=1e-12).fit(X, three, (three < 2).astype(float))
+    known = estimators.LogisticRegression(0.1, tol=1e-12).fit(X[three < 2], three[three < 2])
+    assert list(model.classes_) == [0, 1]
+    np.testing.assert_allclose(model.coef_, known.coef_, atol=1e-5)
+    with pytest.raises(ValueError, match="2 classes of positive weight"):
+        estimators.LogisticRegression().fit(X, y, y.astype(float))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_lasso_by_cross_validation_agrees(diabetes, weighted):
     X, y = diabetes
