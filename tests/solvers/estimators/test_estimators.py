@@ -67,7 +67,9 @@ def test_contract_of_scikit_learn(estimator):
         check_estimator(estimator, on_skip=None, expected_failed_checks=_TOO_SHARP if soft else None)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it ends where rounding does
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)  # proximal gradients stall before 1e-13
 def test_softmax_takes_weights_for_repeated_samples():
     model = estimators.LogisticRegression(tol=1e-13)
     check_sample_weight_equivalence_on_dense_data("LogisticRegression", model)
