@@ -82,6 +82,8 @@ class CompositeCertificate:
             c = problem.design.adjoint(u)
             c[free] = 0.0
         t = penalty.dual_scale(-c)
+        if t == 0.0:
+            return np.nan  # signs or groups without a level: by rounding alone no multiple of u is feasible
         if problem.datafit.provides("conjugate"):
             conjugate = problem.datafit.conjugate(t * u if t < 1.0 else u)
         elif t == 1.0 and u is g:

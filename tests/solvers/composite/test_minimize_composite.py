@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.optimize import nnls
 
 import karush
 from karush import Status
@@ -161,6 +162,23 @@ def test_least_squares_without_penalty_is_lstsq():
     X, y, _ = data(n=60, p=20)
     result = karush.minimize_composite(LeastSquares(y), NoPenalty(), X, tol=1e-12)
     np.testing.assert_allclose(result.x, np.linalg.lstsq(X, y)[0], atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["auto", "proximal-gradient"])
+def test_signs_without_a_level_are_nonnegative_least_squares(method):
+    X, signal, _ = data(n=80)
+    result = karush.minimize_composite(LeastSquares(signal), NonNegative(), X, method=method, tol=1e-10)
+    assert result.success, result.certificate  # no multiple of a dual point is feasible: by stationarity
+    np.testing.assert_allclose(result.x, nnls(X, signal)[0], rtol=0, atol=1e-8)
+
+
+def test_a_group_without_a_level_is_fitted_freely():
+    X, signal, _ = data(n=80)
+    penalty = GroupLasso(1e4, 3, factors=np.r_[0.0, np.ones(P // 3 - 1)])
+    result = karush.minimize_composite(LeastSquares(signal), penalty, X, tol=1e-10)
+    assert result.success, result.certificate
+    np.testing.assert_allclose(result.x[:3], np.linalg.lstsq(X[:, :3], signal)[0], rtol=1e-9)
+    assert not result.x[3:].any()
 
 
 def test_a_weight_of_two_is_a_sample_twice():
