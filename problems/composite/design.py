@@ -21,6 +21,12 @@ class Survey:
     def __init__(self, p: int) -> None:
         self.products, self.squares, self.sums = np.empty(p), np.empty(p), np.empty(p)
 
+    def is_finite(self, v: Array) -> bool:
+        """Whether nothing is wrong with X; products with a v that is not finite itself do not count."""
+        if not np.isfinite(self.squares).all():
+            return False
+        return bool(np.isfinite(self.products).all() or not np.isfinite(v).all())
+
 
 class Design:
     """X, n x p; this class is the identity, for datafits of w itself.
@@ -161,7 +167,7 @@ class DenseDesign(Design):
         survey = kernels.survey_by_columns if self.by_columns else kernels.survey_by_rows
         weights = _NO_SCALE if weights is None else weights
         survey(self.X, v, weights, found.products, found.squares, found.sums)
-        if not (np.isfinite(found.squares).all() and np.isfinite(found.products).all()):
+        if not found.is_finite(v):
             self._refuse()
         return found
 
@@ -261,7 +267,7 @@ class SparseDesign(Design):
         )
         if not fine:
             raise ValueError(f"X has row indices outside 0 .. {self.shape[0] - 1}")
-        if not (np.isfinite(found.squares).all() and np.isfinite(found.products).all()):
+        if not found.is_finite(v):
             wrong = self.X.data[~np.isfinite(self.X.data)]
             raise ValueError(f"X holds {wrong[0] if wrong.size else 'values too large'}; X must be finite")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,8 @@ def _checked_groups(groups: Any) -> int | str | list[Indices]:
         if groups < 1:
             raise ValueError(f"groups must have at least one coordinate each, got {groups}")
         return int(groups)
+    if not isinstance(groups, Iterable):
+        raise TypeError(f"groups must be an integer, 'rows' or a sequence of index arrays, got {groups!r}")
     found = []
     for g, group in enumerate(groups):
         indices = np.asarray(group)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import as_real_array
 from .inputs import check_size, level
 from .protocol import Array, Indices, Penalty
 
@@ -38,7 +39,7 @@ class PiecewiseQuadratic(Penalty):
     ) -> None:
         self.l1, self.l2 = level("l1", l1), level("l2", l2)
         self.linear = level("linear", linear, -np.inf)
-        self.lower, self.upper = np.array(lower, dtype=float), np.array(upper, dtype=float)
+        self.lower, self.upper = as_real_array("lower", lower), as_real_array("upper", upper)
         if np.isnan(self.lower).any() or np.isnan(self.upper).any():
             raise ValueError("lower and upper must not be NaN; use -inf / inf where there is no bound")
         if np.any(self.lower > self.upper) or np.any(self.lower == np.inf) or np.any(self.upper == -np.inf):

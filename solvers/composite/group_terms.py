@@ -56,6 +56,10 @@ class GroupTerms:
         inside = np.arange(ends[-1] if ends.size else 0) - np.repeat(ends - widths, widths)
         return np.asarray(np.repeat(self.starts[items], widths) + inside)
 
+    def within(self, w: Array) -> Array:
+        """W itself: groups have no bounds."""
+        return w
+
     def at(self, items: Indices) -> GroupTerms:
         """Those of some groups."""
         starts = np.concatenate([[0], np.cumsum(self.widths(items))]).astype(np.int64)

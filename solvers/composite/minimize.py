@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Datafit, Penalty
+from ...problems.validation import as_real_array
 from ..result import Result
 from .driver import Method, Run
 
@@ -94,10 +96,10 @@ def minimize_composite(
         raise TypeError("penalty is missing; NoPenalty() is one that does nothing")
     else:
         problem = CompositeProblem(datafit, penalty, X, intercept=intercept, offset=offset)
-    for name, value in (("tol", tol), ("max_time", max_time)):
-        if not value >= 0:
-            raise ValueError(f"{name} must be a number >= 0, got {value}")
-    chosen = composite_method(method, tol=tol, **options) if isinstance(method, str) else method
+    _check_limits(tol, max_time, max_iterations)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, got {type(callback).__name__}")
+    chosen = _chosen(method, tol, options)
     chosen.check(problem)
     w, b = start(problem, w0, b0)
     run = Run(
@@ -106,10 +108,42 @@ def minimize_composite(
         max_time=max_time,
         max_iterations=max_iterations,
         callback=callback,
-        rng=np.random.default_rng(rng),
+        rng=_generator(rng),
         name=method if isinstance(method, str) else "",
     )
     return run.solve(w, b)
+
+
+def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
+    for name, value in (("tol", tol), ("max_time", max_time)):
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+        if not value >= 0:
+            raise ValueError(f"{name} must be a number >= 0, got {value}")
+    if max_iterations is None:
+        return
+    if not isinstance(max_iterations, Integral):
+        raise TypeError(f"max_iterations must be an integer, got {max_iterations!r}")
+    if max_iterations < 0:
+        raise ValueError(f"max_iterations must be >= 0, got {max_iterations}")
+
+
+def _chosen(method: Any, tol: float, options: dict[str, Any]) -> Method[Any]:
+    if isinstance(method, str):
+        return composite_method(method, tol=tol, **options)
+    if not all(hasattr(method, name) for name in ("tol", "max_iterations", "check", "init", "step")):
+        raise TypeError(f"method must be a name or a Method, got {type(method).__name__}")
+    if options:
+        raise TypeError(f"options {', '.join(options)} belong to the method where it is given as an object")
+    chosen: Method[Any] = method
+    return chosen
+
+
+def _generator(rng: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"rng must be a Generator or a seed of one, got {rng!r}") from None
 
 
 def composite_method(name: str, **options: Any) -> Method[Any]:
@@ -137,7 +171,7 @@ def start(problem: CompositeProblem, w0: Any = None, b0: Any = None) -> tuple[Ar
         if not np.isfinite(problem.penalty.value(w)):
             w = problem.penalty.prox(w, 1.0)
     else:
-        w = np.array(w0, dtype=np.float64)
+        w = as_real_array("w0", w0)
         if w.shape != shape:
             raise ValueError(f"w0 must have shape {shape}, got {w.shape}")
         if not np.isfinite(w).all():
@@ -147,7 +181,9 @@ def start(problem: CompositeProblem, w0: Any = None, b0: Any = None) -> tuple[Ar
         if w0 is not None:
             b = problem.best_intercept(problem.predictor(w, 0.0), b)
     else:
-        b = np.array(b0, dtype=np.float64)
+        b = as_real_array("b0", b0)
         if b.shape != shape[1:]:
             raise ValueError(f"b0 must have shape {shape[1:]}, got {b.shape}")
+        if not np.isfinite(b).all():
+            raise ValueError("b0 must be finite")
     return w, b

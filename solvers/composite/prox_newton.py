@@ -101,7 +101,8 @@ class Iterate:
         start = self.w[columns]
         model = self._model(columns, part, g, slopes, h, total)
         minimise(model, goal, self.check)
-        d = model.w - start
+        target = part.within(model.w)
+        d = target - start
         moving = np.flatnonzero(d if d.ndim == 1 else d.any(axis=1))
         moved = np.zeros_like(self.eta)
         design.add_columns(columns[moving], d[moving], moved)
@@ -109,7 +110,7 @@ class Iterate:
         if total > 0.0:
             weighted = moved if h is None else (h * moved.T).T
             db = (-g.sum(axis=0) - weighted.sum(axis=0)) / total
-        return self._search(columns, part, start, d, moved, db, g)
+        return self._search(columns, part, start, target, moved, db, g)
 
     def _curvatures(self) -> Array:
         """Second derivatives of the samples, kept off zero; (n,) also for several outputs."""
@@ -160,7 +161,7 @@ class Iterate:
         columns: Indices,
         part: Terms | GroupTerms,
         start: Array,
-        d: Array,
+        target: Array,
         moved: Array,
         db: Array,
         g: Array,
@@ -169,13 +170,14 @@ class Iterate:
         datafit = self.problem.datafit
         moved = moved + db
         if self.quadratic:
-            self._move(columns, start + d, self.eta + moved, db)
+            self._move(columns, target, self.eta + moved, db)
             return True
         value, cost = datafit.value(self.eta), part.values(start)
-        promised = float(np.vdot(g, moved)) + part.values(start + d) - cost
+        promised = float(np.vdot(g, moved)) + part.values(target) - cost
         alpha = 1.0
         for _ in range(_MAX_HALVINGS):
-            w, eta = start + alpha * d, self.eta + alpha * moved
+            w = target if alpha == 1.0 else start + alpha * (target - start)
+            eta = self.eta + alpha * moved
             change = datafit.value(eta) - value + part.values(w) - cost
             rounding = alpha == 1.0 and abs(change) <= 1e-14 * abs(value)
             if change <= _ARMIJO * alpha * promised or rounding:

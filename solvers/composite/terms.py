@@ -63,6 +63,10 @@ class Terms:
         """Which items are not zero."""
         return np.asarray(w != 0)
 
+    def within(self, w: Array) -> Array:
+        """The nearest point between the bounds: steps that end at one may miss it by rounding."""
+        return w if self.is_norm else np.clip(w, self.lower, self.upper)
+
     def at(self, columns: Indices) -> Terms:
         """Those of some coordinates."""
         l1, l2, linear, lower, upper = (

@@ -39,6 +39,9 @@ _FAR, _PRUNE_FROM = 0.25, 1000
 _SHARP = 0.3
 """Violation left in a pool, as a part of tol times the largest slope at w = 0."""
 
+_ROUNDING = 1e-15
+"""No pool is solved more sharply, relative to the largest slope at w = 0."""
+
 _FORCING = 0.3
 """Violation left in a working set, as a part of what is violated outside it."""
 
@@ -141,7 +144,7 @@ class _Pool:
         seen = state.items is not None and state.gradient is None
         if seen and self.excess.max(initial=0.0) <= 2.0 * self.sharp * run.tol * self.point.scale:
             self.sharp *= 0.1  # nothing violates, and yet the certificate does not hold
-        self.goal = self.sharp * run.tol * self.point.scale
+        self.goal = max(self.sharp * run.tol, _ROUNDING) * self.point.scale
 
     def solved(self) -> _State:
         """By working sets that grow until nothing in the pool violates."""
