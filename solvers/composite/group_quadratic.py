@@ -24,7 +24,8 @@ class GroupQuadratic:
 
     def __init__(self, G: Array, r: Array, w: Array, terms: GroupTerms) -> None:
         self.G, self.w, self.terms = G, w, terms
-        self._w, self._r = w.reshape(w.shape[0], -1), r.reshape(w.shape[0], -1).copy()
+        # A reshape to (m, -1) fails where there is no group yet.
+        self._w, self._r = (w, r.copy()) if w.ndim == 2 else (w[:, None], r[:, None].copy())
         self.L = self._block_bounds()
 
     def _block_bounds(self) -> Array:

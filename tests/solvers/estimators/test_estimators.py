@@ -26,18 +26,15 @@ from sklearn.utils.estimator_checks import (
 
 from karush import estimators
 
-# Penalties of groups fail in the solver where no group enters (an empty GroupQuadratic).
-_EMPTY = pytest.mark.xfail(reason="solvers/composite: GroupQuadratic of no groups cannot be reshaped")
-
 FAMILIES = [
     estimators.Lasso(),
     estimators.ElasticNet(),
-    pytest.param(estimators.GroupLasso(), marks=_EMPTY),
-    pytest.param(estimators.MultiTaskLasso(), marks=_EMPTY),
+    estimators.GroupLasso(),
+    estimators.MultiTaskLasso(),
     estimators.LogisticRegression(tol=1e-4),
     estimators.LassoCV(alphas=3, cv=3),
     estimators.ElasticNetCV(alphas=3, cv=3),
-    pytest.param(estimators.GroupLassoCV(alphas=3, cv=3), marks=_EMPTY),
+    estimators.GroupLassoCV(alphas=3, cv=3),
 ]
 
 # Probabilities to seven digits need a smaller gap; the next test asks for it.
