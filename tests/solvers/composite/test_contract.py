@@ -1,6 +1,6 @@
-"""The contract of every solver (documentation, "Contract"), kept by every method for composite problems.
+"""The contract of every solver, kept by every method for composite problems; its numbers head the sections.
 
-Nothing here measures time: clocks are counted by evaluations, see `Ticking`.
+Nothing here measures time: the clock of a limit counts evaluations.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +32,7 @@ from karush.problems.composite import (
     SparseGroupLasso,
     SquaredHinge,
 )
+from karush.solvers.composite.block_descent import BlockDescent
 from karush.solvers.composite.certificate import certify_composite
 from karush.solvers.composite.minimize import _METHODS
 
@@ -53,7 +54,7 @@ METHODS = {
 }
 BCD_GROUPS = {
     "bcd greedy": {"partition": "groups", "selection": "gs-r", "update": "backtracking"},
-    "bcd random": {"partition": "groups"},
+    "bcd random": {"partition": "groups", "update": "gradient"},
 }
 
 
@@ -511,6 +512,7 @@ CALLS = {
     "shape of b0": Bad({"b0": np.zeros(2), "intercept": True}, "b0"),
     "method": Bad({"method": "bdc"}, "method"),
     "method of no name": Bad({"method": 3}, "method", (TypeError,)),
+    "options beside a Method": Bad({"block_size": 3, "method": BlockDescent()}, "block_size", (TypeError,)),
     "option": Bad({"blocksize": 3, "method": "bcd"}, "blocksize", (TypeError,)),
     "option of auto": Bad({"block_size": 3}, "block_size", (TypeError,)),
     "block_size": Bad({"block_size": 0, "method": "bcd"}, "block_size"),
