@@ -24,8 +24,9 @@ class MismatchError(TypeError):
 class Datafit:
     """A smooth function F of the linear predictor; subclass it for one of your own.
 
-    Needed are `shape`, `value` and `gradient`. Whatever else is there makes more methods possible and the
-    answers better certified; what is not there raises `MismatchError`, which names it.
+    Needed are `shape`, `value` and `gradient`, which must leave eta as it is: it is passed without a copy.
+    Whatever else is there makes more methods possible and the answers better certified; what is not there
+    raises `MismatchError`, which names it.
 
     Attributes
     ----------

@@ -52,9 +52,9 @@ class CompositeCertificate:
         self._penalty, self._w, self._problem = problem.penalty, w, problem
         datafit = problem.datafit
         eta = problem.predictor(w, b)
-        fit = datafit.value(eta)
+        fit = datafit.value(eta.copy())  # a datafit that spoils its argument must not spoil the certificate
         self.objective = fit + problem.penalty.value(w)
-        g = datafit.gradient(eta)
+        g = datafit.gradient(eta.copy())
         self.intercept_slope = _relative_slope(g) if problem.intercept else 0.0
         self.gap_scale = max(abs(self.objective), abs(problem.null.value))
         self.gap = np.nan
@@ -70,7 +70,7 @@ class CompositeCertificate:
             # The dual point belongs to the best intercept, where the slopes add up to zero.
             best = problem.best_intercept(eta - b, b)
             eta = eta - b + best
-            fit, g = problem.datafit.value(eta), problem.datafit.gradient(eta)
+            fit, g = problem.datafit.value(eta.copy()), problem.datafit.gradient(eta.copy())
         centred = g - g.mean(axis=0) if problem.intercept else g
         self.gradient = problem.design.adjoint(centred)
         free = _free_columns(problem)

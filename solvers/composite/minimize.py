@@ -118,7 +118,7 @@ def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
     for name, value in (("tol", tol), ("max_time", max_time)):
         if not isinstance(value, Real):
             raise TypeError(f"{name} must be a number, got {value!r}")
-        if not value >= 0:
+        if not float(value) >= 0:
             raise ValueError(f"{name} must be a number >= 0, got {value}")
     if max_iterations is None:
         return

@@ -424,6 +424,24 @@ def test_the_callers_arrays_stay_as_they_are(method, name):
     assert not np.shares_memory(result.x, w0)
 
 
+class Spoiling(Wrapped):
+    """Overwrites what it is given."""
+
+    def value(self, eta):
+        found = super().value(eta)
+        eta[:] = 0.0
+        return found
+
+
+@each_users_pair
+def test_no_false_success_with_a_datafit_that_overwrites_its_argument(method, name):
+    parts = case(name)
+    problem = parts.problem(Spoiling(parts.datafit, lambda _: 1.0))
+    result = minimize_composite(problem, tol=TOL, max_iterations=3, rng=0, **options(method, name))
+    held = certify_composite(parts.problem(), result.x, result.intercept, TOL).holds
+    assert result.success == held
+
+
 # ---- 8: the same bits ------------------------------------------------------------------------------------
 
 
