@@ -168,7 +168,7 @@ class Multicolour(Partition):
     order: str = "natural"
 
     def blocks(self, problem: CompositeProblem, size: int) -> Blocks:
-        from .partition_kernels import greedy_colours
+        from ..colouring_kernels import greedy_colours
 
         indptr, indices, _ = sparse_graph(problem, "partition 'multicolour'")
         return Blocks.by_label(greedy_colours(indptr, indices, _vertex_order(problem, self.order)))

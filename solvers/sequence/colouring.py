@@ -38,12 +38,13 @@ def greedy_colouring(A: Any) -> IndexVector:
         The smallest colour that is free, row by row: 0 and 1 for a five-point stencil in natural order, and
         at most one more than the largest number of entries in a row of A + A'.
     """
-    from .sor_kernels import greedy_colours
+    from ..colouring_kernels import greedy_colours
 
     # Ones, so that no entry cancels; absolute values would keep NaN but lose stored zeros.
     pattern = csr_array((np.ones(A.nnz), A.indices, A.indptr), shape=A.shape)
     both = csr_array(pattern + pattern.T)
-    return np.asarray(greedy_colours(both.indptr, both.indices))
+    graph = both.indptr.astype(np.int64), both.indices.astype(np.int64)
+    return np.asarray(greedy_colours(*graph, np.arange(A.shape[0])))
 
 
 class ColouredMatrix:

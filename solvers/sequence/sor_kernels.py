@@ -7,7 +7,6 @@ back; its value stays in a register instead. Indices are unsigned, as `splitting
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -119,27 +118,6 @@ def range_sweep(
         norm2 += residual * residual
         new[i] = (1.0 - omega) * old[i] + omega / diagonal[i] * (rest - swept)
     return norm2
-
-
-@njit(**_OPTIONS)
-def greedy_colours(indptr, indices):
-    """A colour for each row, different from those of the rows it has entries in; the pattern is symmetric.
-
-    The smallest colour that is free, in the natural order: red and black for the five-point stencil.
-    """
-    n = indptr.size - 1
-    colours = np.full(n, -1, dtype=np.int64)
-    taken_by = np.full(n + 1, -1, dtype=np.int64)
-    for i in range(n):
-        for p in range(indptr[i], indptr[i + 1]):
-            j = indices[p]
-            if j != i and colours[j] >= 0:
-                taken_by[colours[j]] = i
-        colour = 0
-        while taken_by[colour] == i:
-            colour += 1
-        colours[i] = colour
-    return colours
 
 
 @njit(**_OPTIONS)
