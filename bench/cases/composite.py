@@ -42,9 +42,6 @@ COLUMNS = [
 GAP = 1e-6
 MAX_TIME = 600.0
 _WORKER = Path(__file__).with_name("_composite_worker.py")
-_HERE = ("celer", "skglm", "sklearn")
-_ELSEWHERE = ("adelie",)
-
 Row = dict[str, Any]
 
 

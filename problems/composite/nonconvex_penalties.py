@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .inputs import check_size, level
 from .penalties import _soft
@@ -67,9 +66,6 @@ class _LevellingOff(Penalty):
 
     def _candidates(self, a: Array, lam: Array, step: float | Array) -> list[Array]:
         raise NotImplementedError
-
-    def support(self, w: Array) -> NDArray[np.bool_]:
-        return np.asarray(w != 0)
 
 
 class MCP(_LevellingOff):
