@@ -23,13 +23,13 @@ from ...problems.evaluator import Evaluator
 from ...problems.nlp import Vector
 from ...problems.validation import as_vector
 from ..status import Status
+from ..unboundedness import ENOUGH
 from .active_set import ActiveSetRule
 from .active_set_state import ActiveSetState, obstacle
 from .barrier import BarrierRule
 from .barrier_update import UPDATES, AdaptiveUpdate, BarrierUpdate, MonotoneUpdate, UpdateName
 from .form import SlackForm
 from .iteration import BarrierIteration
-from .kkt import DENSE_LIMIT
 from .linear_algebra import HESSIANS, LINEAR_SOLVERS, HessianChoice, LinearAlgebra, LinearSolver
 from .merit import MeritRule
 from .newton import RegularisationRule
@@ -37,15 +37,12 @@ from .original import OriginalView, ViewedState
 from .rays import DivergenceWatch, Ray
 from .recovery import ACCEPTABLE, STANDSTILL, Trouble, diagnose, recover
 from .restoration_phase import RestorationPhase, Verdict
-from .search import ExactMeritSearch, FilterRule, FilterSearch, Search
-from .standstill import Standstill
+from .search import ExactMeritSearch, FilterRule, FilterSearch, Search, suits_filter
+from .standstill import Plateau, Standstill
 from .warm_start import WarmStart
 
 Globalisation = Literal["auto", "exact-merit", "filter"]
 InequalityChoice = Literal["barrier", "active-set"]
-
-UNBOUNDED = -1e18
-"""Objective below which a feasible run counts as unbounded."""
 
 GAP = 100.0
 """Sum of gaps times multipliers at a solution, in units of the tolerance and relative to max(1, |f|)."""
@@ -61,7 +58,6 @@ class ExactState(ViewedState):
     form: SlackForm
     main: BarrierIteration
     negligible: float
-    filter_first: bool = False
     inequalities: str = "barrier"
     restoration: RestorationPhase | None = None
     status: Status | None = None
@@ -75,7 +71,7 @@ class ExactState(ViewedState):
     def __post_init__(self) -> None:
         self.first_f = self.main.iterate.point.f
         self.refresh()
-        self.standstill = Standstill(STANDSTILL)
+        self.standstill, self.plateau = Standstill(STANDSTILL), Plateau()
         self.descent = DivergenceWatch(self.x)
         self.flight = DivergenceWatch(self.x, long_runs=False)
 
@@ -250,12 +246,11 @@ class ExactLagrangian:
                 self.barrier_update == "auto" and not algebra.iterative
             )
             update = AdaptiveUpdate() if adaptive else MonotoneUpdate()
-            filter_first = _suits_filter(form) and not algebra.iterative
-            main = self.iteration(form, algebra, self.searches(filter_first), update)
+            main = self.iteration(form, algebra, self.searches(suits_filter(form, algebra)), update)
             if self._begin_warm(form, main) or self.begin(form, main):
                 why = obstacle(algebra) if self.inequalities == "active-set" else ""
                 named = f"barrier: {why}" if why else "barrier"
-                return ExactState(form, main, 0.1 * self.tol, filter_first, named, remedy=remedy)
+                return ExactState(form, main, 0.1 * self.tol, named, remedy=remedy)
             return UnusableStart(evaluator.x0.copy(), np.zeros(evaluator.m), np.zeros(evaluator.n))
 
     def iteration(
@@ -362,7 +357,7 @@ class ExactLagrangian:
             return False
         if state.descent.is_due(state.x) or state.status is not None:
             state.ray = state.descent.falling_ray(evaluator, state.x, self.tol)
-        return state.ray is not None or state.f < UNBOUNDED
+        return state.ray is not None or state.f < -ENOUGH
 
     def _sharpen(self, state: ExactState) -> Status | None:
         """Converged in the scaled problem only: ask for more there, as long as double precision has more."""
@@ -372,12 +367,6 @@ class ExactLagrangian:
                 return Status.ACCEPTABLE if state.optimality <= ACCEPTABLE else Status.STALLED
             main.tol = max(0.1 * main.tol, sharpest)
         return None
-
-
-def _suits_filter(form: SlackForm) -> bool:
-    """Whether the filter is the better first search, given exact directions; see `ExactLagrangian`."""
-    inequalities = form.bounded or form.tail_rows.size > 0
-    return form.m > 0 and (inequalities or form.pattern.order > DENSE_LIMIT)
 
 
 def _multipliers(option: str, given: Any, name: str, result: Any, size: int) -> Vector | None:

@@ -35,7 +35,7 @@ LONG = 64
 AGAIN = 10.0
 """Growth of x after which the suspicion is looked into again."""
 
-DENSE_LIMIT = 500
+PROJECTION_LIMIT = 500
 """Up to so many variables the projection is by singular values, beyond that by LSMR."""
 
 NEGLIGIBLE = 1e-7
@@ -125,7 +125,7 @@ def _jacobian(evaluator: Evaluator, x: Vector) -> Any:
     """The Jacobian, None where it is known by products only and they would be too many."""
     if evaluator.problem.capabilities.jacobian_matrix:
         return evaluator.as_problem().jacobian(x)
-    if evaluator.m > DENSE_LIMIT:
+    if evaluator.m > PROJECTION_LIMIT:
         return None
     return np.array([evaluator.vjp(x, e) for e in np.eye(evaluator.m)]).reshape(evaluator.m, evaluator.n)
 
@@ -138,7 +138,7 @@ def _curvature(evaluator: Evaluator, x: Vector) -> Any:
         return None
     if capabilities.hessian_matrix:
         return evaluator.as_problem().hessian(x, weights, 1.0)
-    if evaluator.n > DENSE_LIMIT:
+    if evaluator.n > PROJECTION_LIMIT:
         return None
     return np.array([evaluator.hvp(x, e, weights) for e in np.eye(evaluator.n)])
 
@@ -170,7 +170,7 @@ def _project(along: Vector, free: Any, J: Any, H: Any) -> Vector:
     rows = [_unit_rows(block[:, columns]) for block in (J, H) if block is not None and block.shape[0]]
     rows = [block for block in rows if block.shape[0]]
     part = along[columns]
-    if rows and columns.size <= DENSE_LIMIT:
+    if rows and columns.size <= PROJECTION_LIMIT:
         dense = np.vstack([block.toarray() if issparse(block) else block for block in rows])
         _, singular, right = np.linalg.svd(dense, full_matrices=False)
         basis = right[singular > 1e-10 * singular[0]]

@@ -15,7 +15,7 @@ from ..status import Status
 from .barrier_update import AdaptiveUpdate, MonotoneUpdate
 from .iteration import Outcome
 from .restoration_phase import REDUCTION, THOROUGH, RestorationPhase
-from .search import ExactMeritSearch, FilterSearch
+from .search import ExactMeritSearch, FilterSearch, suits_filter
 from .standstill import FEASIBLE
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def diagnose(state: ExactState, outcome: Outcome) -> Trouble | None:
         return Trouble.DIVERGING
     if state.standstill.notice(main):
         return Trouble.STANDING_STILL
-    if state.standstill.plateau.notice(main.iterate.infeasibility):
+    if state.plateau.notice(main.iterate.infeasibility):
         return Trouble.PLATEAU
     rise = main.iterate.point.f - state.first_f
     runs_away = rise > LARGEST_RISE * max(10.0, abs(state.first_f))
@@ -168,7 +168,7 @@ def _begin_again(method: ExactLagrangian, state: ExactState) -> bool:
     """From the start, with all that differs from the first attempt: order of searches, barrier rule."""
     state.begun_again = True
     first = state.main
-    searches = method.searches(filter_first=not state.filter_first)
+    searches = method.searches(filter_first=not suits_filter(state.form, first.linear_algebra))
     update = MonotoneUpdate() if isinstance(first.update, AdaptiveUpdate) else AdaptiveUpdate()
     main = method.iteration(state.form, first.linear_algebra, searches, update)
     if not method.begin(state.form, main):

@@ -9,16 +9,20 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ...problems.nlp import Vector
 from .barrier import barrier_gradient, barrier_value, primal_step_limit
-from .form import Point
+from .form import Point, SlackForm
 from .iterate import Bounds, Iterate
+from .kkt import DENSE_LIMIT
 from .merit import EPSILON, MeritRule, Slopes, affine_scaling, merit_floor, merit_slopes, merit_value
 from .newton import Direction, NewtonSystem
+
+if TYPE_CHECKING:
+    from .linear_algebra import LinearAlgebra
 
 
 @dataclass(slots=True)
@@ -41,6 +45,13 @@ class Search(Protocol):
         self, system: NewtonSystem, iterate: Iterate, direction: Direction, mu: float, limit: float
     ) -> Accepted | None:
         """The next point at a step length of at most ``limit``, or None where no trial is acceptable."""
+
+
+def suits_filter(form: SlackForm, algebra: LinearAlgebra) -> bool:
+    """Whether the filter is the better first search, by the measurements behind `globalisation="auto"`."""
+    inequalities = form.bounded or form.tail_rows.size > 0
+    wanted = form.m > 0 and (inequalities or form.pattern.order > DENSE_LIMIT)
+    return wanted and not algebra.iterative
 
 
 ROUNDED = 1e-8

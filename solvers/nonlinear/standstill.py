@@ -34,9 +34,6 @@ class Standstill:
     count: int = 0
     mu: float = -1.0
 
-    def __post_init__(self) -> None:
-        self.plateau = Plateau()
-
     def notice(self, run: BarrierIteration) -> bool:
         """Take note of a step; whether patience is at an end, which begins again then."""
         log, size = run.log, float(np.abs(run.iterate.point.w).max(initial=1.0))
