@@ -10,7 +10,7 @@ from scipy.sparse import bsr_array
 
 from .matrices import as_square_csr, positive
 from .protocol import LinearAnswer, LinearStatus, Setup
-from .relaxation import RelaxationSolver
+from .relaxation import RelaxationSolver, check_sweeps
 from .run import Run
 from .sor import NaturalSweeps, Sweep, iterate
 
@@ -35,8 +35,10 @@ class BlockSOR(RelaxationSolver):
     ValueError
         For an option that is none of these; by `setup`, for an order that is no multiple of `block_size`.
 
-    Notes ----- Diagonal blocks are factorised once, by LU with partial pivoting. Saad, Iterative Methods for
-    Sparse Linear Systems, 2nd edition, section 4.1.1.
+    Notes
+    -----
+    Diagonal blocks are factorised once, by LU with partial pivoting. Saad, Iterative Methods for Sparse
+    Linear Systems, 2nd edition, section 4.1.1.
     """
 
     name = "block-sor"
@@ -44,8 +46,7 @@ class BlockSOR(RelaxationSolver):
     def __init__(self, block_size: int, omega: float = 1.0, sweep: Sweep = "forward") -> None:
         if block_size != int(block_size) or block_size < 1:
             raise ValueError(f"block_size must be a positive integer, got {block_size!r}")
-        if sweep not in ("forward", "backward", "symmetric"):
-            raise ValueError(f"sweep must be 'forward', 'backward' or 'symmetric', got {sweep!r}")
+        check_sweeps(sweep)
         self.block_size, self.omega, self.sweep = int(block_size), positive("omega", omega, 2.0), sweep
         self._A: Any = None
         self._arrays: tuple[Any, ...] = ()

@@ -64,8 +64,10 @@ def preconditioned_cg(
     TypeError, ValueError
         For arguments of a wrong type or shape.
 
-    Notes ----- Notay, Flexible conjugate gradients, SIAM J. Sci. Comput. 22 (2000); deflation after Saad,
-    Yeung, Erhel and Guyomarc'h, A deflated version of the conjugate gradient algorithm, ibid. 21 (2000).
+    Notes
+    -----
+    Notay, Flexible conjugate gradients, SIAM J. Sci. Comput. 22 (2000); deflation after Saad, Yeung, Erhel
+    and Guyomarc'h, A deflated version of the conjugate gradient algorithm, ibid. 21 (2000).
     """
     A = as_square_csr(A)
     if directions < 1:

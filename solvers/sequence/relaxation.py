@@ -9,6 +9,18 @@ from .protocol import LinearAnswer, LinearStatus, Vector
 from .run import Run
 
 
+def check_sweeps(sweep: Any, order: Any = "natural", workers: Any = 1) -> None:
+    """Raise ValueError for an order of the unknowns, or a number of threads, that there is not."""
+    if sweep not in ("forward", "backward", "symmetric"):
+        raise ValueError(f"sweep must be 'forward', 'backward' or 'symmetric', got {sweep!r}")
+    if order not in ("natural", "multicolour"):
+        raise ValueError(f"order must be 'natural' or 'multicolour', got {order!r}")
+    if workers != int(workers) or workers < 1:
+        raise ValueError(f"workers must be a positive integer, got {workers!r}")
+    if workers > 1 and order == "natural":
+        raise ValueError("workers > 1 needs order='multicolour': in natural order rows wait for rows")
+
+
 class RelaxationSolver:
     """A `LinearSolver` with a parameter omega in (0, 2), by default that of the object.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .colouring import ColouredMatrix, coloured_sweeps
 from .matrices import as_square_csr, positive, unsigned
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
-from .relaxation import RelaxationSolver
+from .relaxation import RelaxationSolver, check_sweeps
 from .run import Run, norm
 
 Sweep = Literal["forward", "backward", "symmetric"]
@@ -84,14 +84,7 @@ class SOR(RelaxationSolver):
         self, omega: float = 1.0, sweep: Sweep = "forward", order: Order = "natural", workers: int = 1
     ) -> None:
         self.omega = positive("omega", omega, 2.0)
-        if sweep not in ("forward", "backward", "symmetric"):
-            raise ValueError(f"sweep must be 'forward', 'backward' or 'symmetric', got {sweep!r}")
-        if order not in ("natural", "multicolour"):
-            raise ValueError(f"order must be 'natural' or 'multicolour', got {order!r}")
-        if workers != int(workers) or workers < 1:
-            raise ValueError(f"workers must be a positive integer, got {workers!r}")
-        if workers > 1 and order == "natural":
-            raise ValueError("workers > 1 needs order='multicolour': in natural order rows wait for rows")
+        check_sweeps(sweep, order, workers)
         self.sweep, self.order, self.workers = sweep, order, int(workers)
         self._A: Any = None
         self._split: SplitMatrix | None = None

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, diags_array
 from .colouring import TwoColourSweeps, shared
 from .matrices import positive
 from .protocol import LinearAnswer, LinearStatus, Setup, Vector
-from .relaxation import RelaxationSolver
+from .relaxation import RelaxationSolver, check_sweeps
 from .run import Run
 from .sor import NaturalSweeps, Order, Sweep, SweepSequence, iterate
 
@@ -133,16 +133,9 @@ class StencilSOR(RelaxationSolver):
         self, omega: float = 1.0, sweep: Sweep = "forward", order: Order = "natural", workers: int = 1
     ) -> None:
         self.omega = positive("omega", omega, 2.0)
-        if sweep not in ("forward", "backward", "symmetric"):
-            raise ValueError(f"sweep must be 'forward', 'backward' or 'symmetric', got {sweep!r}")
-        if order not in ("natural", "multicolour"):
-            raise ValueError(f"order must be 'natural' or 'multicolour', got {order!r}")
+        check_sweeps(sweep, order, workers)
         if order == "multicolour" and sweep == "symmetric":
             raise ValueError("order='multicolour' needs sweep='forward' or 'backward'")
-        if workers != int(workers) or workers < 1:
-            raise ValueError(f"workers must be a positive integer, got {workers!r}")
-        if workers > 1 and order == "natural":
-            raise ValueError("workers > 1 needs order='multicolour': in natural order rows wait for rows")
         self.sweep, self.order, self.workers = sweep, order, int(workers)
         self._A: FivePoint | None = None
         self._failure: LinearStatus | None = None
