@@ -219,12 +219,30 @@ def _adelie(X: Any, y: Any, task: dict[str, Any], tol: float) -> Any:
     return list(state.betas.toarray())
 
 
+def _glmnet(X: Any, y: Any, task: dict[str, Any], tol: float) -> Any:
+    import glmnet
+
+    lambdas = np.array(task["lambdas"] if task["kind"] == "path" else [task["lambda"]]) / y.size
+    model = glmnet.LogitNet if task["loss"] == "logistic" else glmnet.ElasticNet
+    fitted = model(
+        alpha=1.0,
+        lambda_path=lambdas,
+        n_splits=0,
+        standardize=False,
+        fit_intercept=False,
+        tol=tol,
+        max_iter=1_000_000,
+    ).fit(X, y)
+    return list(np.reshape(fitted.coef_path_, (X.shape[1], lambdas.size)).T)
+
+
 _SOLVERS: dict[str, Fit] = {
     "karush": _karush,
     "celer": _celer,
     "skglm": _skglm,
     "sklearn": _sklearn,
     "adelie": _adelie,
+    "glmnet": _glmnet,
 }
 _TOLERANCES = {
     "karush": (1e-6,),
@@ -232,6 +250,7 @@ _TOLERANCES = {
     "skglm": (1e-2, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6),
     "sklearn": (1e-4, 1e-5, 1e-6, 1e-7),
     "adelie": (1e-7, 1e-9, 1e-11, 1e-13),
+    "glmnet": (1e-7, 1e-9, 1e-11, 1e-13),
 }
 
 

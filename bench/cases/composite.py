@@ -1,10 +1,11 @@
-"""Composite problems beside celer, skglm, scikit-learn and adelie, at a matched duality gap.
+"""Composite problems beside their peers, at a matched duality gap.
 
 Every solver runs in a process of its own on the same files, one thread, CPU seconds, warm; its tolerance is
 made sharper until its gap is at most 1e-6 of the objective at zero (`_composite_worker.py`). A peer that
-cannot share this interpreter (adelie asks for an older numpy) runs in the one that ``$KARUSH_PEERS_PYTHON``
-names; a peer that is not installed is left out. Data are drawn here: n = 2000, p = 20000 dense and n = 20000,
-p = 100000 of density .001, with 100 and 200 columns of signal (2000 for labels); and digits, of scikit-learn.
+cannot share this interpreter (adelie and glmnet ask for an older numpy) runs in one of those that
+``$KARUSH_PEERS_PYTHON`` names; a peer that is not installed is left out. Data: `_composite_data.py`; a case
+whose data are not installed is left out, and the reason told. ``$KARUSH_BENCH_ROWS`` names a file that takes
+each row as it is found; a run that finds the file goes on after its last row.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 from scipy import sparse
 
 from ..environment import environment
+from ._composite_data import MissingDataError, drawn
 
 TITLE = "Composite problems: CPU seconds at a duality gap of 1e-6 P(0), one thread, warm"
 COLUMNS = [
@@ -34,6 +36,7 @@ COLUMNS = [
     "skglm",
     "sklearn",
     "adelie",
+    "glmnet",
     "ratio",
     "target",
     "memory",
@@ -56,10 +59,11 @@ class Case:
     loss: str = "squares"
     group: int = 0
     path: int = 0
-    peers: tuple[str, ...] = ("celer", "skglm", "sklearn", "adelie")
+    peers: tuple[str, ...] = ("celer", "skglm", "sklearn", "adelie", "glmnet")
 
 
-_GLM_PEERS = ("celer", "skglm", "adelie")
+_GLM_PEERS = ("celer", "skglm", "adelie", "glmnet")
+_GROUP_PEERS = ("celer", "skglm", "adelie")
 
 CASES = (
     Case("lasso dense /5", "dense", 5, 0.6),
@@ -70,29 +74,59 @@ CASES = (
     Case("lasso sparse noisy /50", "sparse noisy", 50, 0.5),
     Case("lasso tall /1000", "tall", 1000, 0.6),
     Case("lasso digits /100", "digits", 100, 0.6),
+    Case("lasso NCI60 /20", "NCI60", 20, 0.6),
+    Case("lasso tissue /100", "tissue", 100, 0.6),
     Case("path of 100, dense to /100", "dense", 100, 0.8, path=100),
     Case("path of 100, sparse to /50", "sparse", 50, 0.8, path=100),
     Case("logistic sparse /10", "labels", 10, 0.8, "logistic", peers=_GLM_PEERS),
     Case("logistic sparse /50", "labels", 50, 0.8, "logistic", peers=_GLM_PEERS),
     Case("logistic dense /10", "dense labels", 10, 0.8, "logistic", peers=_GLM_PEERS),
-    Case("group(10) dense /5", "dense", 5, 1.0, group=10, peers=_GLM_PEERS),
-    Case("group(10) dense /20", "dense", 20, 1.0, group=10, peers=_GLM_PEERS),
+    Case("logistic Caravan /20", "Caravan labels", 20, 0.8, "logistic", peers=_GLM_PEERS),
+    Case("group(10) dense /5", "dense", 5, 1.0, group=10, peers=_GROUP_PEERS),
+    Case("group(10) dense /20", "dense", 20, 1.0, group=10, peers=_GROUP_PEERS),
 )
 _QUICK = {"lasso dense /5", "lasso sparse /10", "path of 100, sparse to /50", "group(10) dense /5"}
 
 
 def run(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     """All rows, or with ``quick`` four of them on data a quarter as large."""
-    rows = []
+    rows, left_out, known = [], {}, _known(quick)
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             if quick and case.name not in _QUICK:
                 continue
+            if case.name in known:
+                rows.append(known[case.name])
+                continue
             progress(case.name)
-            rows.append(_row(case, Path(folder), 4 if quick else 1))
+            try:
+                row = _row(case, Path(folder), 4 if quick else 1)
+            except MissingDataError as reason:
+                left_out[case.name] = str(reason)
+                progress(f"left out: {reason}")
+                continue
+            rows.append(row)
+            _keep(row, quick)
+            progress("  " + ", ".join(f"{name} {row[name]}" for name in COLUMNS[1:] if name in row))
         progress("first fit in a new process")
         rows.append(_first_fit(Path(folder)))
-    return {"environment": environment(), "rows": rows, "targets": _targets(rows)}
+    return {"environment": environment(), "rows": rows, "targets": _targets(rows), "left out": left_out}
+
+
+def _known(quick: bool) -> dict[str, Row]:
+    """Rows of a run that was interrupted, by problem."""
+    file = os.environ.get("KARUSH_BENCH_ROWS")
+    if file is None or not Path(file).exists():
+        return {}
+    rows = [json.loads(line) for line in Path(file).read_text().splitlines()]
+    return {row["problem"]: row for row in rows if row["quick"] == quick}
+
+
+def _keep(row: Row, quick: bool) -> None:
+    file = os.environ.get("KARUSH_BENCH_ROWS")
+    if file is not None:
+        with open(file, "a") as out:
+            out.write(json.dumps({**row, "quick": quick}) + "\n")
 
 
 def _row(case: Case, folder: Path, shrink: int) -> Row:
@@ -106,6 +140,7 @@ def _row(case: Case, folder: Path, shrink: int) -> Row:
     for solver, answer in found.items():
         seconds, reached = answer.get("seconds"), (answer.get("gap") or np.inf) <= GAP
         row[solver] = round(seconds, 4) if seconds and reached else f"fails ({answer.get('gap')})"
+        row[f"{solver}_memory"] = answer.get("memory")
         row[f"{solver}_gap"], row[f"{solver}_error"] = answer.get("gap"), answer.get("error")
     row["nonzeros"], row["memory"] = (
         found["karush"].get("nonzeros"),
@@ -121,11 +156,11 @@ def _interpreter(peer: str) -> str | None:
     """The interpreter that has a peer, None where there is none."""
     if importlib.util.find_spec(peer) is not None:
         return sys.executable
-    elsewhere = os.environ.get("KARUSH_PEERS_PYTHON")
-    if elsewhere is None:
-        return None
-    there = subprocess.run([elsewhere, "-c", f"import {peer}"], capture_output=True, check=False)
-    return elsewhere if there.returncode == 0 else None
+    for elsewhere in filter(None, os.environ.get("KARUSH_PEERS_PYTHON", "").split(os.pathsep)):
+        there = subprocess.run([elsewhere, "-c", f"import {peer}"], capture_output=True, check=False)
+        if there.returncode == 0:
+            return elsewhere
+    return None
 
 
 def _solve(task: Row, folder: Path, interpreter: str) -> Row:
@@ -173,16 +208,13 @@ def _targets(rows: list[Row]) -> list[Row]:
     return targets
 
 
-# ---- data --------------------------------------------------------------------------------------------------
-
-
 def _task(case: Case, folder: Path, shrink: int) -> Row:
     """Write the data where that is not yet done; the task of a worker, all but the solver."""
     place = folder / case.data.replace(" ", "-")
     description = place / "description.json"
     if not description.exists():
+        X, y = drawn(case.data, shrink)
         place.mkdir()
-        X, y = _drawn(case.data, shrink)
         np.save(place / "y.npy", y)
         if sparse.issparse(X):
             for part in ("data", "indices", "indptr"):
@@ -208,35 +240,3 @@ def _task(case: Case, folder: Path, shrink: int) -> Row:
         "lambdas": lambdas,
         "gap": GAP,
     }
-
-
-def _drawn(name: str, shrink: int) -> tuple[Any, Any]:
-    rng = np.random.default_rng(0)
-    X: Any
-    if name == "digits":
-        from sklearn.datasets import load_digits
-
-        X, y = load_digits(return_X_y=True)
-        return np.asfortranarray(X[:, X.std(axis=0) > 0]), y - y.mean()
-    if name == "tall":
-        return _with_signal(np.asfortranarray(rng.standard_normal((200_000 // shrink, 160))), rng, 20, 1 / 3)
-    if name.startswith("dense"):
-        X = np.asfortranarray(rng.standard_normal((2000 // shrink, 20_000 // shrink)))
-        X, y = _with_signal(X, rng, 100, 1 / 3)
-    else:
-        shape = (20_000 // shrink, 100_000 // shrink)
-        sampler = rng.standard_normal
-        X = sparse.random_array(shape, density=0.001 * shrink, format="csc", rng=rng, data_sampler=sampler)
-        X = sparse.csc_array((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=shape)
-        count, noise = (200, 1 / 3) if name == "sparse noisy" else (2000 if name == "labels" else 200, 0.1)
-        X, y = _with_signal(X, rng, count, noise)
-    return X, np.where(y > 0, 1.0, -1.0) if "labels" in name else y
-
-
-def _with_signal(X: Any, rng: np.random.Generator, count: int, noise: float) -> tuple[Any, Any]:
-    """Y = X w plus noise of that part of its size, w with `count` normal entries."""
-    n, p = X.shape
-    w = np.zeros(p)
-    w[rng.choice(p, min(count, p), replace=False)] = rng.standard_normal(min(count, p))
-    signal = X @ w
-    return X, signal + noise * np.linalg.norm(signal) / np.sqrt(n) * rng.standard_normal(n)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Datafit, Penalty
-from ..result import Result
+from ..result import Result, Status
 from .minimize import minimize_composite
 from .path import composite_path, grid
 
@@ -56,6 +58,7 @@ def cross_validate_composite(
     intercept: bool = False,
     offset: Any = None,
     tol: float = 1e-6,
+    max_time: float = np.inf,
     rng: Any = None,
 ) -> CrossValidation:
     """Choose the level of a penalty by cross-validation.
@@ -73,13 +76,24 @@ def cross_validate_composite(
         As for `composite_path`.
     tol : float
         Tolerance of every solution.
+    max_time : float
+        Limit in seconds for all of them. Levels that a fold has not reached are NaN and not chosen; `result`
+        has what is left of the time, and says so in its status where that is too little.
     rng : int, numpy.random.Generator, optional
         Decides on the folds (SPEC 7).
 
     Returns
     -------
     CrossValidation
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad input.
+    TimeoutError
+        Where `max_time` ends before any level is solved in every fold: there is nothing to choose from.
     """
+    deadline = _deadline(max_time)
     if isinstance(datafit, CompositeProblem):
         problem = datafit
     elif penalty is None:
@@ -97,16 +111,32 @@ def cross_validate_composite(
         weight = float(problem.sample_weights @ mask)
         # The penalty counts against a sum over samples: it shrinks with the samples left.
         share = 1.0 - weight / float(problem.sample_weights.sum())
-        path = composite_path(train, lambdas=share * levels, tol=tol)
-        for i in range(path.lambdas.size):
+        path = composite_path(train, lambdas=share * levels, tol=tol, max_time=_left(deadline))
+        reached = path.lambdas.size - (path.status is Status.TIME_LIMIT)  # the last one is cut short
+        for i in range(reached):
             eta = problem.predictor(path.coef(i), path.intercepts[i])
             losses[i, k] = judge.value(eta) / weight
     mean = losses.mean(axis=1)
     error = losses.std(axis=1, ddof=1) / np.sqrt(len(held_out))
+    if np.isnan(mean).all():
+        raise TimeoutError(f"max_time, {max_time:g} s, ended before any level was solved in every fold")
     i = int(np.nanargmin(mean))
     best, simplest = float(levels[i]), float(levels[np.flatnonzero(mean <= mean[i] + error[i])[0]])
-    result = minimize_composite(problem.with_penalty(problem.penalty.scaled(best)), tol=tol)
+    chosen = problem.with_penalty(problem.penalty.scaled(best))
+    result = minimize_composite(chosen, tol=tol, max_time=_left(deadline))
     return CrossValidation(levels, losses, mean, error, best, simplest, result)
+
+
+def _deadline(max_time: Any) -> float:
+    if not isinstance(max_time, Real):
+        raise TypeError(f"max_time must be a number, got {max_time!r}")
+    if not float(max_time) >= 0:
+        raise ValueError(f"max_time must be a number >= 0, got {max_time}")
+    return perf_counter() + float(max_time)
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - perf_counter(), 0.0)
 
 
 def _folds(folds: int | Sequence[Any], n: int, rng: Any) -> list[Any]:

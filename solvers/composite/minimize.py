@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
 from numbers import Integral, Real
@@ -35,7 +36,7 @@ def minimize_composite(
     w0: Any = None,
     b0: Any = None,
     method: str | Method[Any] = "auto",
-    tol: float = 1e-6,
+    tol: float | None = None,
     max_iterations: int | None = None,
     max_time: float = np.inf,
     callback: Callable[..., Any] | None = None,
@@ -62,11 +63,12 @@ def minimize_composite(
     method : str or Method
         ``"auto"``, ``"bcd"`` (the paper's parts, to be combined by `options`), ``"forest-cg"`` (sparse
         quadratic forms on graphs) or ``"proximal-gradient"``.
-    tol : float
+    tol : float, optional
         The duality gap sought, relative to the objective at w = 0; where there is no gap, the distance from
-        stationarity, relative to the largest slope at w = 0.
+        stationarity, relative to the largest slope at w = 0. Default: 1e-6, or what the Method object says;
+        where both are given, this one counts.
     max_iterations : int, optional
-        Limit of the method's steps.
+        Limit of the method's steps; beside a Method object, in place of its own.
     max_time : float
         Limit in seconds, also within steps.
     callback : callable, optional
@@ -115,7 +117,7 @@ def minimize_composite(
 
 
 def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
-    for name, value in (("tol", tol), ("max_time", max_time)):
+    for name, value in (("tol", 0.0 if tol is None else tol), ("max_time", max_time)):
         if not isinstance(value, Real):
             raise TypeError(f"{name} must be a number, got {value!r}")
         if not float(value) >= 0:
@@ -128,15 +130,19 @@ def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
         raise ValueError(f"max_iterations must be >= 0, got {max_iterations}")
 
 
-def _chosen(method: Any, tol: float, options: dict[str, Any]) -> Method[Any]:
+def _chosen(method: Any, tol: float | None, options: dict[str, Any]) -> Method[Any]:
     if isinstance(method, str):
-        return composite_method(method, tol=tol, **options)
+        return composite_method(method, tol=1e-6 if tol is None else tol, **options)
     if not all(hasattr(method, name) for name in ("tol", "max_iterations", "check", "init", "step")):
         raise TypeError(f"method must be a name or a Method, got {type(method).__name__}")
     if options:
         raise TypeError(f"options {', '.join(options)} belong to the method where it is given as an object")
     chosen: Method[Any] = method
-    return chosen
+    if tol is None:
+        return chosen
+    if not is_dataclass(chosen):
+        raise TypeError(f"tol belongs to the method: {type(method).__name__} is not a dataclass")
+    return replace(chosen, tol=tol)
 
 
 def _generator(rng: Any) -> np.random.Generator:

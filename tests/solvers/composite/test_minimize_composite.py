@@ -495,6 +495,18 @@ def test_ones_own_datafit_runs_on_the_fast_path():
     assert result.fun == pytest.approx(other.fun, rel=1e-6)
 
 
+def test_tol_beside_a_method_object_counts():
+    X, y, _ = data()
+    problem = CompositeProblem(LeastSquares(y), L1(1.0), X)
+    rough = WorkingSet(tol=1e-1)
+    sharp = karush.minimize_composite(problem, method=rough, tol=1e-12)
+    assert sharp.success
+    assert sharp.gap <= 1e-12 * problem.null.value
+    same = karush.minimize_composite(problem, method=WorkingSet(tol=1e-12))
+    np.testing.assert_array_equal(sharp.x, same.x)
+    assert rough.tol == 1e-1
+
+
 def test_ones_own_penalty_runs_by_proximal_gradients():
     X, y, _ = data()
     mine = karush.minimize_composite(LeastSquares(y), SquareRoot(), X, tol=1e-9)

@@ -139,3 +139,26 @@ def test_a_grid_needs_a_penalty_that_holds_zero():
     X, y = data()
     with pytest.raises(ValueError, match="give lambdas"):
         karush.composite_path(LeastSquares(y), Box(-1.0, 1.0), X)
+
+
+def test_cross_validation_without_time_says_so():
+    X, y = data()
+    with pytest.raises(TimeoutError, match="max_time"):
+        karush.cross_validate_composite(LeastSquares(y), L1(1.0), X, count=3, rng=0, max_time=0.0)
+
+
+@pytest.mark.parametrize(("limit", "error"), [(-1.0, ValueError), (np.nan, ValueError), ("1", TypeError)])
+def test_cross_validation_refuses_bad_limits_by_name(limit, error):
+    X, y = data()
+    with pytest.raises(error, match="max_time"):
+        karush.cross_validate_composite(LeastSquares(y), L1(1.0), X, count=3, rng=0, max_time=limit)
+
+
+@pytest.mark.parametrize("penalty", [MCP(1.0), L1(1.0)], ids=["mcp", "l1"])
+def test_a_path_without_time_keeps_a_finite_point(penalty):
+    X, y = data()
+    path = karush.composite_path(LeastSquares(y), penalty, X, lambdas=[8.0, 4.0], max_time=0.0)
+    assert path.status is Status.TIME_LIMIT
+    assert path.lambdas.size == 1
+    assert np.isfinite(path.objectives).all()
+    assert np.isfinite(path.coef(0)).all()
