@@ -133,10 +133,11 @@ def composite_path(
     found: list[_Point] = []
     status = Status.CONVERGED
     known: tuple[_State, Array] | None = None
+    first = problem.with_penalty(problem.penalty.scaled(float(levels[0])))
+    method = fastest(first, tol)  # one for all levels: no method asks how large the penalty is
+    method.check(first)
     for level in levels:
         part = problem.with_penalty(problem.penalty.scaled(float(level)))
-        method = fastest(part, tol)
-        method.check(part)
         run = Run(method, part, max_time=max_time - (perf_counter() - started))
         state = None
         if isinstance(method, WorkingSet) and known is not None:

@@ -27,6 +27,9 @@ from .terms import Terms, terms_of
 _POOL, _SMALL = 8, 1000
 """One column in so many belongs to the pool; and at least so many columns."""
 
+_POOL_ON_PATH = 32
+"""The same at the first step from the solution of a nearby level: few others want to move."""
+
 _FIRST = 64
 """Columns of the first working set, about."""
 
@@ -141,7 +144,8 @@ class _Pool:
         self.moving = np.flatnonzero(terms.moves(w))
         self.items: Indices = self.moving if state.items is None else state.items
         self.sharp = state.sharp
-        seen = state.items is not None and state.gradient is None
+        self.resumed = state.items is not None and state.gradient is not None
+        seen = state.items is not None and not self.resumed
         if seen and self.excess.max(initial=0.0) <= 2.0 * self.sharp * run.tol * self.point.scale:
             self.sharp *= 0.1  # nothing violates, and yet the certificate does not hold
         self.goal = max(self.sharp * run.tol, _ROUNDING) * self.point.scale
@@ -190,9 +194,11 @@ class _Pool:
         """Leave out items far from moving where there are many."""
         items, terms = self.items, self.terms
         widths = terms.widths(items)
+        if widths.sum() < _PRUNE_FROM:
+            return
         near = self.excess[items] > -_FAR * terms.levels[items]
         near |= np.isin(items, self.moving)
-        if widths.sum() < _PRUNE_FROM or widths[near].sum() > 0.8 * widths.sum():
+        if widths[near].sum() > 0.8 * widths.sum():
             return
         gram = self.point.gram
         gram.keep(np.repeat(near, widths)[: gram.columns.size])
@@ -202,7 +208,7 @@ class _Pool:
         """The working set, what moves, and the items nearest to moving."""
         terms, p = self.terms, self.problem.p
         average = p / terms.count
-        size = int(max(p // _POOL, _SMALL) / average)
+        size = int(max(p // (_POOL_ON_PATH if self.resumed else _POOL), _SMALL) / average)
         size = max(size, 2 * self.items.size, 2 * self.moving.size)
         if size >= terms.count or self._is_large():
             return np.arange(terms.count)
