@@ -246,11 +246,11 @@ _SOLVERS: dict[str, Fit] = {
 }
 _TOLERANCES = {
     "karush": (1e-6,),
-    "celer": (1e-4, 1e-5, 1e-6, 1e-7, 1e-9),
+    "celer": (1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-11, 1e-12, 1e-13),
     "skglm": (1e-2, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6),
     "sklearn": (1e-4, 1e-5, 1e-6, 1e-7),
-    "adelie": (1e-7, 1e-9, 1e-11, 1e-13),
-    "glmnet": (1e-7, 1e-9, 1e-11, 1e-13),
+    "adelie": (1e-7, 1e-9, 1e-11, 1e-13, 1e-15),
+    "glmnet": (1e-7, 1e-9, 1e-11, 1e-13, 1e-15),
 }
 
 

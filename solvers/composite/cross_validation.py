@@ -12,7 +12,8 @@ import numpy as np
 
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Datafit, Penalty
-from ..result import Result, Status
+from ..result import Result
+from ..status import Status
 from .minimize import minimize_composite
 from .path import composite_path, grid
 
