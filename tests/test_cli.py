@@ -57,6 +57,7 @@ def fails(*arguments):
         (["problems", "show", "LUKVLE11x"], "LUKVLE11"),
         (["problems", "list", "-n", "5:1"], "not a range"),
         (["problems", "list", "--constraints", "bound"], "bounds"),
+        (["problems", "list", "--collection", "sequences", "-n", "1:5"], "takes no filters"),
         (["problems", "list", "--collection", "hock_schitkowski"], "hock_schittkowski"),
         (["sweep", "--solvers", "SLSQPP"], "Did you mean 'SLSQP'"),
         (["sweep", "--suite", "smoky"], "Did you mean 'smoke'"),
@@ -96,6 +97,13 @@ def test_problems_can_be_listed_and_filtered():
     free = json.loads(call("problems", "list", "--constraints", "none", "--json").stdout)
     assert free
     assert all(entry["m"] == 0 for entry in free)
+
+
+def test_sequences_are_listed_with_their_options():
+    found = json.loads(call("problems", "list", "--collection", "sequences", "--json").stdout)
+    heat = next(entry for entry in found if entry["name"] == "HEAT")
+    assert heat["options"] == {"side": 99, "length": 5000, "end": 5.0}
+    assert "FEM-ELASTICITY" in call("problems", "list", "--collection", "sequences").stdout
 
 
 def test_problem_is_shown_at_the_sizes_asked_for():

@@ -20,7 +20,7 @@ def problems() -> None:
 @click.option(
     "--collection",
     metavar="NAME",
-    help="native (default), a family of it such as cops, s2mpj, sif or cutest.",
+    help="native (default), a family of it such as cops, s2mpj, sif, cutest or sequences.",
 )
 @click.option("--path", metavar="DIR", help="Folder of the SIF files of --collection sif; default: MASTSIF.")
 @click.option(
@@ -36,6 +36,9 @@ def list_problems(as_json: bool, **filters: Any) -> None:
     """List problems, by default all native ones."""
     from ..problems import registry
 
+    if filters["collection"] == "sequences":
+        _list_sequences(as_json, [name for name, value in filters.items() if value and name != "collection"])
+        return
     for name in ("n", "m"):
         filters[name] = None if filters[name] is None else interval(filters[name], name)
     filters["constraints"] = filters["constraints"] or None
@@ -65,6 +68,29 @@ def _print_table(entries: list[Any]) -> None:
         table.add_row(entry.name, entry.classification, *row)
     out.print(table)
     console(stderr=True).print(f"{len(entries)} problems", style="dim")
+
+
+def _list_sequences(as_json: bool, filters: list[str]) -> None:
+    """The families of sequences of linear systems, which have no classes and no constraints."""
+    from rich.table import Table
+
+    from ..problems import sequences
+    from .console import console, write_json
+
+    if filters:
+        raise click.UsageError(f"--collection sequences takes no filters, got one for {', '.join(filters)}")
+    entries = sequences()
+    if as_json:
+        fields = ("name", "summary", "source", "options")
+        write_json([{field: getattr(entry, field) for field in fields} for entry in entries])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "options", "what it is"):
+        table.add_column(title, no_wrap=title == "name")
+    for entry in entries:
+        options = ", ".join(f"{key}={value}" for key, value in entry.options.items())
+        table.add_row(entry.name, options, entry.summary)
+    console().print(table)
 
 
 @problems.command("show")
