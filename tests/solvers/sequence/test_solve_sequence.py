@@ -33,6 +33,19 @@ def small(length=12, **options):
 
 
 @pytest.mark.parametrize("method", [*POSITIVE, "auto"])
+def test_single_precision_is_solved_and_certified_in_double(method):
+    needed(method)
+    solver = SequenceSolver(method, rtol=1e-12, loss="iterations")  # far below what float32 resolves
+    for system in small(length=3):
+        A, b = system.A.astype(np.float32), system.b.astype(np.float32)
+        answer = solver.solve(A, b)
+        assert answer.success
+        assert answer.x.dtype == np.float64
+        wide, right = A.astype(np.float64), b.astype(np.float64)
+        assert np.linalg.norm(right - wide @ answer.x) <= 1.001e-12 * np.linalg.norm(right)
+
+
+@pytest.mark.parametrize("method", [*POSITIVE, "auto"])
 @pytest.mark.parametrize("schedule", ["stationary", "drifting"])
 def test_every_method_solves_every_system(method, schedule):
     needed(method)
