@@ -70,16 +70,35 @@ def minimise(model: Quadratic, goal: float, check: Callable[[], None]) -> float:
     float
         The largest step times curvature of the last sweep.
     """
-    everything = np.arange(model.items)
     worst = np.inf
     for k in range(_MAX_ROUNDS):
-        check()
-        worst = model.sweeps(everything, 1, goal)
+        worst = minimise_round(model, goal, k >= model.patience, check)
         if worst <= goal:
             break
-        model.sweeps(model.moving(), model.inner_sweeps, goal)
-        if k < model.patience:
-            continue
+    return worst
+
+
+def minimise_round(model: Quadratic, goal: float, newton: bool, check: Callable[[], None]) -> float:
+    """One round: a sweep over everything, and unless that moved less than `goal`, sweeps over the support.
+
+    Parameters
+    ----------
+    model, goal, check
+        As for `minimise`.
+    newton : bool
+        Whether Newton steps end the round.
+
+    Returns
+    -------
+    float
+        The largest step times curvature of the sweep over everything.
+    """
+    check()
+    worst = model.sweeps(np.arange(model.items), 1, goal)
+    if worst <= goal:
+        return worst
+    model.sweeps(model.moving(), model.inner_sweeps, goal)
+    if newton:
         for _ in range(_MAX_KINKS):
             if not model.newton():
                 break
