@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,27 +10,40 @@ from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, MismatchError
 from .driver import Method, Run, State
 from .proximal_gradient import ProximalGradient
+from .quadratic_form import QuadraticFormDescent
+from .trees_acceleration import ForestConjugateGradient
 from .working_set import WorkingSet
 
-_FASTEST_FIRST: tuple[type[Any], ...] = (WorkingSet, ProximalGradient)
+_FASTEST_FIRST: tuple[type[Any], ...] = (
+    WorkingSet,
+    ForestConjugateGradient,
+    QuadraticFormDescent,
+    ProximalGradient,
+)
 
 
 def fastest(problem: CompositeProblem, tol: float) -> Method[Any]:
     """The first of the methods, fastest first, that takes the problem; the last one takes all."""
-    for candidate in _FASTEST_FIRST[:-1]:
+    return next(_those_that_take(problem, tol))
+
+
+def _those_that_take(problem: CompositeProblem, tol: float) -> Iterator[Method[Any]]:
+    for candidate in _FASTEST_FIRST:
         method: Method[Any] = candidate(tol=tol)
         try:
             method.check(problem)
         except MismatchError:
             continue
-        return method
-    last: Method[Any] = _FASTEST_FIRST[-1](tol=tol)
-    return last
+        yield method
 
 
 @dataclass(frozen=True)
 class Auto:
-    """Working sets where the penalty is known to the kernels, else accelerated proximal gradients.
+    """The fastest method that takes the problem.
+
+    Working sets for sums over samples with a penalty known to the kernels; for quadratic forms conjugate
+    gradients on forests (sparse, without kinks) or coordinate descent with projected Newton steps; for the
+    rest accelerated proximal gradients.
 
     Parameters
     ----------
@@ -47,9 +61,16 @@ class Auto:
 
     def init(self, run: Run, w: Array, b: Array) -> State:
         """That of the method taken, which the run goes on with."""
-        run.method = fastest(run.problem, self.tol)
-        state: State = run.method.init(run, w, b)
-        return state
+        for method in _those_that_take(run.problem, self.tol):
+            run.method = method
+            try:
+                state: State = method.init(run, w, b)
+            except ValueError:  # factors of forests need a definite matrix, others do not
+                if not isinstance(method, ForestConjugateGradient):
+                    raise
+                continue
+            return state
+        raise AssertionError("proximal gradients take everything")
 
     def step(self, run: Run, state: State) -> State:
         """Never reached: `init` hands the run over."""

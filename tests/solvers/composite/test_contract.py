@@ -51,6 +51,7 @@ METHODS = {
         "block_size": 15,
     },
     "forest-cg": {"method": "forest-cg"},
+    "quadratic-form": {"method": "quadratic-form"},
 }
 BCD_GROUPS = {
     "bcd greedy": {"partition": "groups", "selection": "gs-r", "update": "backtracking"},
@@ -104,12 +105,13 @@ def case(name):
         return Case(LeastSquares(y), GroupLasso(1.0, 5), X, arrays=(X, y))
     if name == "box":
         return Case(LeastSquares(y), Box(-0.1, 0.3), X, arrays=(X, y))
-    assert name == "graph"
+    assert name in {"graph", "graph L1"}
     A, b = grid(), np.sin(np.arange(36.0))
-    return Case(QuadraticForm(A, b), NoPenalty(), arrays=(A.data, A.indices, A.indptr, b))
+    penalty = NoPenalty() if name == "graph" else L1(0.1)
+    return Case(QuadraticForm(A, b), penalty, arrays=(A.data, A.indices, A.indptr, b))
 
 
-CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "graph")
+CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "graph", "graph L1")
 
 
 def options(method, name):
@@ -120,7 +122,10 @@ def options(method, name):
     return found
 
 
-PAIRS = [(m, c) for m in METHODS for c in CASES if (m == "forest-cg") <= (c == "graph")]
+TAKES = {"forest-cg": {"graph"}, "quadratic-form": {"graph", "graph L1"}}
+"""The cases of methods that do not take all."""
+
+PAIRS = [(m, c) for m in METHODS for c in CASES if c in TAKES.get(m, CASES)]
 each_pair = pytest.mark.parametrize(("method", "name"), PAIRS)
 
 
@@ -296,7 +301,7 @@ def test_a_single_nan_is_overcome_or_the_best_point_kept(method, name):
         assert problem.objective(result.x, result.intercept) <= objective_at_start(problem)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "forest-cg"])
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in TAKES])
 def test_a_datafit_broken_from_the_first_is_a_nonfinite_start(method):
     parts = case("lasso")
     problem = parts.problem(Wrapped(parts.datafit, lambda _: np.nan))
