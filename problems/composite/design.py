@@ -12,6 +12,9 @@ from .protocol import Array, Indices
 _CHUNK = 4_000_000
 """Entries of gathered columns held at a time: 32 MB, a tenth of the smallest X where memory matters."""
 
+_FEW = 250_000
+"""The same where they are used once, from the cache."""
+
 _NO_SCALE = np.empty(0)
 
 
@@ -100,6 +103,14 @@ class Design:
         out = np.zeros((size - first, size))
         values = np.ones(size) if weights is None else weights[columns]
         out[np.arange(size - first), np.arange(first, size)] = values[first:]
+        return out
+
+    def gram_blocks(self, groups: Indices, weights: Array | None = None) -> Array:
+        """X_g' diag(weights) X_g for groups of equal width, the rows of (count, width)."""
+        width = groups.shape[1]
+        out = np.empty((groups.shape[0], width, width))
+        for block, columns in zip(out, groups, strict=True):
+            block[:] = self.gram_rows(columns, 0, weights)
         return out
 
 
@@ -205,6 +216,20 @@ class DenseDesign(Design):
             self._gather(columns, start, stop, scale, buffer)
             total += (buffer if first == 0 else buffer[first:]) @ buffer.T
         return total
+
+    def gram_blocks(self, groups: Indices, weights: Array | None = None) -> Array:
+        (count, width), n = groups.shape, self.shape[0]
+        if n * width > _FEW:
+            return super().gram_blocks(groups, weights)
+        scale = _NO_SCALE if weights is None else np.sqrt(weights)
+        most = _FEW // (n * width)
+        out, buffer = np.empty((count, width, width)), np.empty((min(count, most) * width, n))
+        for start in range(0, count, most):
+            part = groups[start : start + most]
+            self._gather(part.ravel(), 0, n, scale, buffer)
+            gathered = buffer[: part.size].reshape(*part.shape, n)
+            np.matmul(gathered, gathered.transpose(0, 2, 1), out=out[start : start + most])
+        return out
 
 
 class SparseDesign(Design):

@@ -37,6 +37,8 @@ class ColumnQuadratic(CoordinateQuadratic):
         Penalties of the columns.
     total : float
         Sum of h with an intercept, 0 without.
+    known : pair of ndarray, shape (m,), optional
+        Sums and squares of the columns, weighted by h, where they need not be computed.
     """
 
     inner_sweeps, patience = 5, 3
@@ -50,19 +52,21 @@ class ColumnQuadratic(CoordinateQuadratic):
         w: Array,
         terms: Terms,
         total: float,
+        known: tuple[Array, Array] | None = None,
     ) -> None:
         self.design, self.columns, self.u, self.w, self.terms = design, columns, u, w, terms
         self.h = _NONE if h is None else h
         self.total, self.shift = total, 0.0
-        self.sums, self.L = self._sums_and_squares()
+        self.sums, squares = self._sums_and_squares() if known is None else known
+        if total > 0.0:
+            # A constant column has nothing left but rounding.
+            left = squares - self.sums**2 / total
+            squares = np.where(left > 1e-12 * squares, left, 0.0)
+        self.L = squares
 
     def _sums_and_squares(self) -> tuple[Array, Array]:
         h = np.ones(self.u.size) if self.h.size == 0 else self.h
         squares, sums = self.design.squares_of(self.columns, h)
-        if self.total > 0.0:
-            # A constant column has nothing left but rounding.
-            left = squares - sums**2 / self.total
-            squares = np.where(left > 1e-12 * squares, left, 0.0)
         return sums, squares
 
     def sweeps(self, active: Indices, count: int, goal: float) -> float:

@@ -8,6 +8,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ...problems.composite.design import Design
 from ...problems.composite.protocol import Array, Indices
+from .group_columns import BlockCache
 from .quadratic import CoordinateQuadratic
 from .terms import Terms
 
@@ -22,12 +23,15 @@ class GramCache:
     ----------
     columns : ndarray of int, shape (m,)
         I, in the order in which it grew.
+    blocks : BlockCache or None
+        Gram matrices of single groups, kept where the whole one would be too large.
     """
 
     def __init__(self, design: Design, weights: Array | None, sums: Array | None, total: float) -> None:
         self.design, self.weights = design, weights
         self.sums, self.total = sums, total
         self.columns: Indices = np.empty(0, dtype=np.int64)
+        self.blocks: BlockCache | None = None
         self._buffer = np.empty((0, 0))
 
     @property

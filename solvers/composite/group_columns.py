@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from ...problems.composite.design import Design
@@ -14,6 +12,38 @@ from .terms import CONVEX, Terms
 
 _INNER = 10
 _MAX_HALVINGS = 8
+
+
+class BlockCache:
+    """X_g' diag(h) X_g of groups and their largest eigenvalues, an intercept eliminated; kept by group."""
+
+    def __init__(self, design: Design, h: Array | None) -> None:
+        self._design, self._h = design, h
+        self._place = np.full(design.shape[1], -1)  # of a group, by its first column
+        self._blocks, self._bounds = np.empty((0, 0, 0)), np.empty(0)
+
+    def of(self, columns: Indices, terms: GroupTerms, sums: Array, total: float) -> tuple[Array, Array]:
+        """Of groups with these columns, weighted sums and total; blocks have room for the widest."""
+        firsts = columns[terms.starts[:-1]]
+        for groups, rows in terms.by_width(self._place[firsts] < 0):
+            blocks = self._design.gram_blocks(columns[rows], self._h)
+            if total > 0.0:
+                s = sums[rows]
+                blocks -= s[:, :, None] * s[:, None, :] / total
+            self._keep(firsts[groups], blocks)
+        place = self._place[firsts]
+        bounds = self._bounds[place]
+        return self._blocks[place], np.where(bounds > 1e-14 * bounds.max(initial=0.0), bounds, 0.0)
+
+    def _keep(self, firsts: Indices, blocks: Array) -> None:
+        old, width = self._bounds.size, blocks.shape[1]
+        widest = max(width, self._blocks.shape[1])
+        grown = np.zeros((old + firsts.size, widest, widest))
+        grown[:old, : self._blocks.shape[1], : self._blocks.shape[1]] = self._blocks
+        grown[old:, :width, :width] = blocks
+        self._blocks = grown
+        self._bounds = np.concatenate([self._bounds, np.linalg.eigvalsh(blocks)[:, -1]])
+        self._place[firsts] = np.arange(old, old + firsts.size)
 
 
 class GroupColumnQuadratic:
@@ -30,23 +60,13 @@ class GroupColumnQuadratic:
         w: Array,
         terms: GroupTerms,
         total: float,
+        known: tuple[Array, Array] | None = None,
+        blocks: BlockCache | None = None,
     ) -> None:
         self.w, self.terms = w, terms
-        self._columns = ColumnQuadratic(design, columns, h, u, w, _plain(columns.size), total)
-        self._blocks, self.L = self._block_matrices(design, columns, h)
-
-    def _block_matrices(self, design: Design, columns: Indices, h: Array | None) -> tuple[Array, Array]:
-        """Gram matrices of the groups, with room for the widest, and their largest eigenvalues."""
-        starts, inner = self.terms.starts, self._columns
-        widest = int(np.diff(starts).max())
-        blocks, bounds = np.zeros((self.items, widest, widest)), np.zeros(self.items)
-        for g, (s, e) in enumerate(pairwise(starts)):
-            G = design.gram_rows(columns[s:e], 0, h)
-            if inner.total > 0.0:
-                G -= np.outer(inner.sums[s:e] / inner.total, inner.sums[s:e])
-            blocks[g, : e - s, : e - s] = G
-            bounds[g] = np.linalg.eigvalsh(G)[-1]
-        return blocks, np.where(bounds > 1e-14 * bounds.max(initial=0.0), bounds, 0.0)
+        self._columns = ColumnQuadratic(design, columns, h, u, w, _plain(columns.size), total, known)
+        blocks = BlockCache(design, h) if blocks is None else blocks
+        self._blocks, self.L = blocks.of(columns, terms, self._columns.sums, total)
 
     @property
     def items(self) -> int:

@@ -30,10 +30,9 @@ class GroupQuadratic:
 
     def _block_bounds(self) -> Array:
         """The largest eigenvalues of the diagonal blocks; 0 where nothing but rounding is left."""
-        starts, G = self.terms.starts, self.G
-        bounds = np.array(
-            [np.linalg.eigvalsh(G[s:e, s:e])[-1] if e > s + 1 else G[s, s] for s, e in pairwise(starts)]
-        )
+        bounds = np.zeros(self.terms.count)
+        for groups, rows in self.terms.by_width():
+            bounds[groups] = np.linalg.eigvalsh(self.G[rows[:, :, None], rows[:, None, :]])[:, -1]
         return np.where(bounds > 1e-14 * bounds.max(initial=0.0), bounds, 0.0)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,15 @@ class GroupTerms:
         """Those of some groups."""
         starts = np.concatenate([[0], np.cumsum(self.widths(items))]).astype(np.int64)
         return GroupTerms(self.columns_of(items), starts, self.levels[items], self.l1, self.l2)
+
+    def by_width(self, which: NDArray[np.bool_] | None = None) -> Iterator[tuple[Indices, Indices]]:
+        """Groups of equal width, all or some, and their rows, (groups, width), for each width there is."""
+        widths = np.diff(self.starts)
+        if which is not None:
+            widths = np.where(which, widths, 0)
+        for width in np.unique(widths[widths > 0]):
+            groups = np.flatnonzero(widths == width)
+            yield groups, self.starts[groups][:, None] + np.arange(width)
 
     def norms(self, v: Array) -> Array:
         """Euclidean norms of the groups of v."""

@@ -12,7 +12,7 @@ from ...problems.composite.protocol import Array, Indices
 from .columns import ColumnQuadratic
 from .costs import gram_is_cheaper
 from .gram import GramCache, GramQuadratic
-from .group_columns import GroupColumnQuadratic
+from .group_columns import BlockCache, GroupColumnQuadratic
 from .group_quadratic import GroupQuadratic
 from .group_terms import GroupTerms
 from .quadratic import Quadratic, minimise
@@ -138,12 +138,23 @@ class Iterate:
             correction = u.sum(axis=0) / total
             u -= np.multiply.outer(np.ones(g.shape[0]) if h is None else h, correction)
         if w.ndim == 1 and not gram_is_cheaper(design, columns, cached=self.quadratic):
+            known = None
+            if self.quadratic:
+                known = self.problem.column_sums[columns], self.problem.column_squares[columns]
             if isinstance(part, Terms):
-                return ColumnQuadratic(design, columns, h, u, w, part, total)
-            return GroupColumnQuadratic(design, columns, h, u, w, part, total)
+                return ColumnQuadratic(design, columns, h, u, w, part, total, known)
+            return GroupColumnQuadratic(design, columns, h, u, w, part, total, known, self._blocks(h))
         G = self._gram_matrix(columns, h, total)
         r = (design.adjoint_of(columns, u) if total > 0.0 else -slopes) - part.linear
         return GramQuadratic(G, r, w, part) if isinstance(part, Terms) else GroupQuadratic(G, r, w, part)
+
+    def _blocks(self, h: Array | None) -> BlockCache:
+        """Of the groups: kept with X'X where curvatures are constant."""
+        if not self.quadratic:
+            return BlockCache(self.problem.design, h)
+        if self.gram.blocks is None:
+            self.gram.blocks = BlockCache(self.problem.design, h)
+        return self.gram.blocks
 
     def _gram_matrix(self, columns: Indices, h: Array | None, total: float) -> Array:
         """X_I' diag(h) X_I, less what the best intercept takes of it."""
