@@ -199,8 +199,15 @@ def _function(graph: Graph, name: str, outputs: list[Node], variables: int, widt
     return "\n".join([*head, *loops]) + "\n"
 
 
+def scalar_source(graph: Graph, name: str, outputs: Sequence[Node], variables: int) -> str:
+    """Source of a plain Python function ``name(x) -> list`` of the outputs, for one x: nothing to compile."""
+    _, body, text = _statements(graph, list(outputs), variables, scalar=True)
+    result = ", ".join(text[node] for node in outputs)
+    return "\n".join([f"def {name}(x):", *("    " + line for line in body), f"    return [{result}]"]) + "\n"
+
+
 def _statements(
-    graph: Graph, outputs: list[Node], variables: int
+    graph: Graph, outputs: list[Node], variables: int, scalar: bool = False
 ) -> tuple[list[str], list[str], dict[Node, str]]:
     """Lines that name the input arrays, lines that compute the outputs of element e, and each node's text."""
     needed = graph.ancestors(outputs)
@@ -221,7 +228,7 @@ def _statements(
             position = int(operands[0]) + (variables if operation == "parameter" else 0)
             text[node] = f"{operation[0]}{int(operands[0])}"
             arrays.append(f"x{position} = x[{position}]")
-            body.append(f"{text[node]} = x{position}[e]")
+            body.append(f"{text[node]} = x[{position}]" if scalar else f"{text[node]} = x{position}[e]")
         else:
             inner = [int(operand) for operand in operands]
             text[node] = _expression(graph, operation, inner, text)

@@ -20,8 +20,8 @@ from ..sparse_patterns import merge_entries
 from .problem import BilevelProblem
 
 _ABSENT = 1e20
-_STEP = 1e-5
-"""Relative step of the central differences of Hessians, which have an error of their third derivatives."""
+_STEP, _COARSE_STEP = 1e-5, 1e-3
+"""Relative steps of the central differences of Hessians: exact ones, and ones that are differences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +130,10 @@ class KKTSystem(NLP):
             )
         )
         self._patterns()
+
+    def relax(self, t: float) -> None:
+        """Change the bound of the products."""
+        self.cu[self.blocks[4] :] = t
 
     # ---- parts of a point ----------------------------------------------------------------------------------
 
@@ -261,7 +265,8 @@ class KKTSystem(NLP):
         if size == 0.0:
             return np.zeros(self._lower.hessian_structure()[1].size), np.zeros(entries.size)
         n_x = self.problem.n_x
-        step = _STEP * max(1.0, float(abs(w[n_x:]).max())) / size
+        relative = _STEP if self._lower.capabilities.second == "exact" else _COARSE_STEP
+        step = relative * max(1.0, float(abs(w[n_x:]).max())) / size
         ahead, behind = w.copy(), w.copy()
         ahead[n_x:] += step * nu
         behind[n_x:] -= step * nu

@@ -9,6 +9,7 @@ Where several y solve the lower level, the upper one chooses among them (the opt
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -47,8 +48,8 @@ class BilevelProblem:
     ----------
     upper, lower : NLP
         The levels, both over w = (x, y). Bounds of `upper` on x make the box X, those of `lower` on y the box
-        Y; bounds of `upper` on y are constraints of the upper level; bounds of `lower` on x are not looked
-        at.
+        Y; bounds of `upper` on y are constraints of the upper level; `lower` has no bounds on x, or bounds
+        that contain X.
     n_x : int
         Number of upper variables: w[:n_x] is x.
     X, Y : ConvexSet, optional
@@ -68,7 +69,8 @@ class BilevelProblem:
     Raises
     ------
     TypeError, ValueError
-        Levels over different numbers of variables; n_x outside 1..n - 1; sets of another size.
+        Levels over different numbers of variables; n_x outside 1..n - 1; sets of another size; bounds of
+        the lower level on x that cut X.
 
     Attributes
     ----------
@@ -102,6 +104,8 @@ class BilevelProblem:
         self.n_x, self.n_y = int(n_x), upper.n - int(n_x)
         self.X = _set_of("X", X, upper.lb[:n_x], upper.ub[:n_x])
         self.Y = _set_of("Y", Y, lower.lb[n_x:], lower.ub[n_x:])
+        if (lower.lb[:n_x] > self.X.lb).any() or (lower.ub[:n_x] < self.X.ub).any():
+            raise ValueError("lower bounds x more tightly than X; bounds on x belong to the upper level")
         self.name = upper.name if name is None else name
         self.optimum, self.lower_convex, self.source = optimum, lower_convex, source
         self.sampled = sampled
@@ -113,6 +117,14 @@ class BilevelProblem:
             f"<BilevelProblem {self.name}: n_x={self.n_x}, n_y={self.n_y}, "
             f"m={self.upper.m} + {self.lower.m}>"
         )
+
+    def with_levels(self, upper: NLP, lower: NLP) -> BilevelProblem:
+        """The problem with levels that evaluate the same functions, such as counted ones."""
+        changed = copy(self)
+        changed.upper, changed.lower = upper, lower
+        changed.__dict__.pop("upper_rows", None)
+        changed.__dict__.pop("lower_rows", None)
+        return changed
 
     def join(self, x: Vector, y: Vector) -> Vector:
         """W = (x, y)."""

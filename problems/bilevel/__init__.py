@@ -1,0 +1,1 @@
+"""Bilevel problems: an upper level over (x, y) whose y solves a lower level."""

@@ -1,0 +1,199 @@
+"""`kkt`: the lower level replaced by its optimality conditions, solved as a nonlinear problem, many times.
+
+One start draws x, solves the lower level there, and follows the relaxed complementarity conditions u s <= t
+for t to 0 (Scholtes, 2001) with the library's nonlinear solver. Then the active lower constraints are held as
+equations and the point is solved for sharply, in this branch and in those next to it. Where a global look at
+the lower level finds a better answer, its value becomes a cut and the start is followed anew: so lower levels
+that are not convex are taken too (in the spirit of Mitsos, Lemonidis & Barton, 2008).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...problems.bilevel.branches import MAX_BRANCHES, Branch, branches_at
+from ...problems.bilevel.cuts import LowerAnswer, WithCuts
+from ...problems.bilevel.kkt_system import KKTSystem
+from ...problems.bilevel.problem import BilevelProblem
+from ...problems.evaluator import Evaluator
+from ...problems.nlp import NLP, Vector
+from ..driver import run as run_nonlinear
+from ..nonlinear.exact_lagrangian import ExactLagrangian
+from ..result import Result
+from ..status import Status
+from .driver import Run, State
+from .lower_solution import LowerSolution, sample_box, solve_lower, solve_lower_globally
+
+RELAXATIONS = (1.0, 1e-2, 1e-4, 1e-6)
+MAX_CUTS = 8
+MAX_PIECES = 6
+"""Branches that one start goes through."""
+
+_SHARP = 1e-9
+"""Tolerance of nonlinear solutions: sharper than any asked for, so that activity can be read off."""
+
+_SAME = 1e-6
+"""Relative difference of F below which two answers are as good as each other."""
+
+
+@dataclass
+class _State(State):
+    """With the number of starts in a row that found nothing better."""
+
+    vain: int = 0
+    best: float = np.inf
+
+
+@dataclass(frozen=True)
+class KKT:
+    """The KKT system of the lower level, from many starts.
+
+    Parameters
+    ----------
+    tol : float, default 1e-6
+        Tolerance of the certificate.
+    max_iterations : int, default 60
+        Most starts; the first is the problem's own.
+    patience : int, default 12
+        Starts in a row that find nothing better, after which the run ends. 1: no further starts after an
+        answer has been found.
+    lower_starts : int, default 8
+        Starts of the lower level in the search for better answers; none where it is known to be convex.
+    """
+
+    tol: float = 1e-6
+    max_iterations: int = 60
+    patience: int = 12
+    lower_starts: int = 8
+
+    def refusal(self, problem: BilevelProblem) -> str | None:
+        """Second derivatives are needed."""
+        return None if problem.has_second_derivatives else "no second derivatives"
+
+    def init(self, run: Run) -> _State:
+        """The problem's own start."""
+        problem = run.problem
+        return _State(problem.x0, problem.y0, problem.upper.objective(problem.join(problem.x0, problem.y0)))
+
+    def step(self, run: Run, state: _State) -> _State:
+        """Follow one start."""
+        problem = run.problem
+        if run.iterations == 0:
+            x, y = problem.x0, problem.y0
+        else:
+            x, y = _draw(problem, run.rng, run.best[0].x if run.best else problem.x0)
+        found = _Start(run, self, x, y).followed()
+        if found is None:
+            return _State(state.x, state.y, state.F, False, {"start": "failed"}, state.vain + 1, state.best)
+        x, y, F, gap = found
+        good = gap <= self.tol * max(1.0, abs(F))
+        better = good and F < state.best - _SAME * max(1.0, abs(F))
+        record = {"gap": gap, "better": better}
+        vain = 0 if better else state.vain + 1
+        worth = better or run.best is None or not run.best[1].holds
+        return _State(x, y, F, worth, record, vain, min(state.best, F) if good else state.best)
+
+    def check(self, run: Run, state: _State) -> Status | None:
+        """Nothing better for a while."""
+        if run.iterations and state.vain >= self.patience:
+            return Status.CONVERGED if run.best is not None and run.best[1].holds else Status.STALLED
+        return None
+
+
+def _draw(problem: BilevelProblem, rng: np.random.Generator, x: Vector) -> tuple[Vector, Vector]:
+    """A random start, spread around the best x where there are no bounds."""
+    k = int(rng.integers(4)) + 1
+    x = problem.X.project(sample_box(problem.X.lb, problem.X.ub, x, k, rng)[-1])
+    y = problem.Y.project(sample_box(problem.Y.lb, problem.Y.ub, problem.y0, k, rng)[-1])
+    return x, y
+
+
+@dataclass
+class _Start:
+    """The way from one start to an answer."""
+
+    run: Run
+    method: KKT
+    x: Vector
+    y: Vector
+    answers: list[LowerAnswer] = field(default_factory=list)
+
+    def followed(self) -> tuple[Vector, Vector, float, float] | None:
+        """(x, y, F, lower gap), None where no point was found that solves the lower level's conditions."""
+        problem, n_x = self.run.problem, self.run.problem.n_x
+        system = KKTSystem(problem, RELAXATIONS[0])
+        best: tuple[Vector, Vector, float, float] | None = None
+        lower = solve_lower(problem, self.x, self.y, self.run.tol)
+        for _ in range(MAX_CUTS):
+            z = self._path(system, self._from_lower(system, self.x, lower))
+            if z is None:
+                return best
+            x, y = z[:n_x], z[n_x : n_x + problem.n_y]
+            F = problem.upper.objective(problem.join(x, y))
+            rivals = solve_lower_globally(
+                problem, x, [y], self.method.lower_starts, 1e-2 * self.run.tol, self.run.rng
+            )
+            f = problem.lower.objective(problem.join(x, y))
+            gap = max(f - rivals[0].value, 0.0) if rivals else np.inf
+            best = x, y, F, gap
+            if gap <= 0.1 * self.run.tol * max(1.0, abs(f)) or not rivals:
+                return best
+            lower = rivals[0]
+            self.x = x
+            self.answers.append(LowerAnswer(lower.y, lower.c))
+        return best
+
+    def _from_lower(self, system: KKTSystem, x: Vector, lower: LowerSolution) -> Vector:
+        """The start of the KKT system at a lower answer."""
+        u, v = system.rows.from_lower_solution(lower.c, lower.z)
+        finite = np.isfinite(u).all() and np.isfinite(v).all()
+        return system.point(x, lower.y, u if finite else None, v if finite else None)
+
+    def _path(self, system: KKTSystem, z: Vector) -> Vector | None:
+        """Relaxations to 0, then the branch."""
+        for t in RELAXATIONS:
+            system.relax(t)
+            z = self._solve(system, z, 1e-6 if t > RELAXATIONS[-1] else 1e-8).x
+        return self._pieces(system, z)
+
+    def _pieces(self, system: KKTSystem, z: Vector) -> Vector | None:
+        """The best branch that a descent from branch to branch finds."""
+        w, u, _ = system.parts(z)
+        slack = system.rows.slack(system.values(w))
+        active = slack <= u
+        plain = KKTSystem(self.run.problem)
+        found = self._within(plain, Branch(active, ~active), z)
+        if found is None:
+            return None
+        for _ in range(MAX_PIECES):
+            w, u, _ = plain.parts(found.x)
+            _, branches = branches_at(plain, w, u)
+            if not 2 <= len(branches) <= MAX_BRANCHES:
+                break
+            step = self._first_better(plain, branches, found)
+            if step is None:
+                break
+            found = step
+        return np.asarray(found.x)
+
+    def _first_better(self, system: KKTSystem, branches: list[Branch], found: Result) -> Result | None:
+        for branch in branches:
+            trial = self._within(system, branch, found.x)
+            if trial is not None and trial.fun < found.fun - _SAME * max(1.0, abs(found.fun)):
+                return trial
+        return None
+
+    def _within(self, system: KKTSystem, branch: Branch, z: Vector) -> Result | None:
+        answer = self._solve(branch.restrict(system), z, _SHARP)
+        return answer if answer.success or answer.maxcv <= _SHARP else None
+
+    def _solve(self, level: NLP, z: Vector, tol: float) -> Result:
+        if self.answers:
+            level = WithCuts(level, self.run.problem, self.answers)
+        z = np.clip(z, level.lb, level.ub)
+        return run_nonlinear(
+            ExactLagrangian(tol=tol, max_iterations=300),
+            Evaluator(level, x0=z, max_time=self.run.remaining_time),
+        )

@@ -1,0 +1,133 @@
+"""Solving the lower level at a fixed x, from one start or from many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...problems.bilevel.lower_level import LowerLevel
+from ...problems.bilevel.problem import BilevelProblem
+from ...problems.evaluator import Evaluator
+from ...problems.nlp import Vector
+from ..driver import run
+from ..nonlinear.exact_lagrangian import ExactLagrangian
+from ..result import Result
+
+SPREADS = (1.0, 10.0)
+"""Where y has no bounds, starts are drawn this far around the given point, relative to max(1, |y|)."""
+
+SAMPLES = 200
+"""Points at which f is looked at before the best of them become starts."""
+
+SAME = 1e-5
+"""Relative distance below which two answers are one."""
+
+
+@dataclass(frozen=True, eq=False)
+class LowerSolution:
+    """An answer of the lower level.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n_y,)
+    value : float
+        f(x, y).
+    c, z : ndarray, shapes (m,), (n_y,)
+        Multipliers of constraints and bounds, in the library's sign.
+    success : bool
+        Whether the certificate holds.
+    """
+
+    y: Vector
+    value: float
+    c: Vector
+    z: Vector
+    success: bool
+
+
+def solve_lower(
+    problem: BilevelProblem,
+    x: Vector,
+    y0: Vector,
+    tol: float,
+    max_time: float = np.inf,
+    level: LowerLevel | None = None,
+) -> LowerSolution:
+    """A local answer of the lower level at x."""
+    level = LowerLevel(problem, x, y0, like=level)
+    answer: Result = run(ExactLagrangian(tol=tol), Evaluator(level, max_time=max_time))
+    return LowerSolution(answer.x, answer.fun, answer.y, answer.z, bool(answer.success))
+
+
+def solve_lower_globally(
+    problem: BilevelProblem,
+    x: Vector,
+    ys: list[Vector],
+    starts: int,
+    tol: float,
+    rng: np.random.Generator,
+    max_time: float = np.inf,
+) -> list[LowerSolution]:
+    """Distinct answers from several starts, the best first: the given ones, then the best of a sample.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    x : ndarray, shape (n_x,)
+    ys : list of ndarray
+        Starts.
+    starts : int
+        Further starts. Where the level is known to be convex none are used.
+    tol : float
+        Tolerance of each solution.
+    rng : Generator
+    max_time : float
+        Seconds for each solution.
+    """
+    level = LowerLevel(problem, x, ys[0])
+    drawn = [] if problem.lower_convex else _best_of_sample(level, ys[0], starts, rng)
+    found: list[LowerSolution] = []
+    for start in [*ys, *drawn]:
+        answer = solve_lower(problem, x, start, tol, max_time, level)
+        if answer.success and not any(_is_same(answer, other) for other in found):
+            found.append(answer)
+    return sorted(found, key=lambda answer: answer.value)
+
+
+def sample_box(
+    lb: Vector, ub: Vector, around: Vector, size: int, rng: np.random.Generator
+) -> list[Vector]:
+    """Points within the bounds, spread as `SPREADS` where there are none."""
+    points = []
+    for k in range(size):
+        spread = SPREADS[k % len(SPREADS)] * np.maximum(1.0, abs(around))
+        low = np.where(np.isfinite(lb), lb, np.minimum(around, ub) - spread)
+        high = np.where(np.isfinite(ub), ub, np.maximum(around, low) + spread)
+        # Where a box is huge, half of the points stay near.
+        if k % 4 >= 2:
+            low, high = np.maximum(low, around - spread), np.minimum(high, around + spread)
+            low = np.minimum(low, high)
+        points.append(rng.uniform(low, np.maximum(low, high)))
+    return points
+
+
+def _best_of_sample(level: LowerLevel, y: Vector, starts: int, rng: np.random.Generator) -> list[Vector]:
+    """Points with a small violation and a low f, and a few others for variety."""
+    if starts <= 0:
+        return []
+    points = sample_box(level.lb, level.ub, y, max(SAMPLES, 2 * starts), rng)
+    keys = []
+    for point in points:
+        c = level.constraints(point)
+        violation = float(np.maximum(np.maximum(level.cl - c, c - level.cu), 0.0).max(initial=0.0))
+        f = level.objective(point)
+        keys.append((violation if np.isfinite(violation) else np.inf, f if np.isfinite(f) else np.inf))
+    order = sorted(range(len(points)), key=lambda k: keys[k])
+    chosen = order[: starts - starts // 2] + list(rng.permutation(len(points))[: starts // 2])
+    return [points[k] for k in chosen]
+
+
+def _is_same(a: LowerSolution, b: LowerSolution) -> bool:
+    size = 1.0 + float(abs(a.y).max(initial=0.0))
+    return float(abs(a.y - b.y).max(initial=0.0)) <= SAME * size
