@@ -41,19 +41,19 @@ class WithCuts(NLP):
     base : NLP
     problem : BilevelProblem
     answers : sequence of LowerAnswer
-    slack : float, default 0
-        What f(x, y) may exceed the other side by.
+    slack : float or ndarray, shape (answers,), default 0
+        What f(x, y) may exceed the other sides by.
     """
 
     def __init__(
-        self, base: NLP, problem: BilevelProblem, answers: Sequence[LowerAnswer], slack: float = 0.0
+        self, base: NLP, problem: BilevelProblem, answers: Sequence[LowerAnswer], slack: float | Vector = 0.0
     ) -> None:
         k = len(answers)
         super().__init__(
             replace(
                 base.metadata,
                 cl=np.concatenate([base.cl, np.full(k, -np.inf)]),
-                cu=np.concatenate([base.cu, np.full(k, slack)]),
+                cu=np.concatenate([base.cu, np.broadcast_to(slack, k)]),
                 y0=np.concatenate([base.y0, np.zeros(k)]),
                 capabilities=base.capabilities,
             )
@@ -75,6 +75,18 @@ class WithCuts(NLP):
         )
         self._hessian_pattern = first, second
 
+    def excess(self, w: Vector) -> Vector:
+        """f(x, y) less the other sides, shape (answers,)."""
+        level = self._lower
+        f = level.objective(w)
+        cuts = np.zeros(len(self._answers))
+        for k, (y, c, level_of) in enumerate(self._answers):
+            there = self._at(w, y)
+            cuts[k] = f - level.objective(there)
+            if c.any():
+                cuts[k] -= float(c @ level.constraints(there)) - level_of
+        return cuts
+
     def _at(self, w: Vector, y: Vector) -> Vector:
         return np.concatenate([w[: self._n_x], y])
 
@@ -85,16 +97,7 @@ class WithCuts(NLP):
         return self._base.gradient(x, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
-        w, level = x[: self._w], self._lower
-        f = level.objective(w)
-        cuts = []
-        for y, c, level_of in self._answers:
-            there = self._at(w, y)
-            other = level.objective(there)
-            if c.any():
-                other += float(c @ level.constraints(there)) - level_of
-            cuts.append(f - other)
-        return _deliver(np.concatenate([self._base.constraints(x), cuts]), out)
+        return _deliver(np.concatenate([self._base.constraints(x), self.excess(x[: self._w])]), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         indptr, indices = self._base.jacobian_structure()

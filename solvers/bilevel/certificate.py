@@ -186,8 +186,9 @@ class _Judge:
         self, branch: Branch, system: KKTSystem, u: Vector, v: Vector, rivals: list[LowerAnswer]
     ) -> Measure:
         level: NLP = branch.restrict(system)
-        if rivals:
-            level = WithCuts(level, self.problem, rivals, slack=TIE * self.tol * max(1.0, abs(self.f)))
+        if rivals:  # a tie within the tolerance counts as a tie
+            level = cuts = WithCuts(level, self.problem, rivals)
+            cuts.cu[-len(rivals) :] = cuts.excess(self.w)
         point = np.concatenate([self.w, np.where(branch.vanishing, 0.0, u), v])
         found = certify(level, point, tol=self.tol)
         errors = found.stationarity, found.feasibility, found.complementarity, found.dual_sign

@@ -248,11 +248,16 @@ class Run:
         return result
 
 
-def _rank(found: BilevelCertificate) -> tuple[int, float]:
-    """Certified before feasible before the rest; then by F, or by what is amiss."""
+def _rank(found: BilevelCertificate) -> tuple[int, float, bool]:
+    """Feasible points by F, the certified ones first where it is the same; then the rest by what is amiss.
+
+    A certified point that is beaten by a feasible one is at best a local answer: it must not be passed off for
+    a success when a better point is known.
+    """
     if found.feasible:
-        # A feasible point that is better than a certified one is nearer to the optimum, but proves nothing.
-        return (0 if found.holds else 1), found.F
+        size = max(1.0, abs(found.F))
+        digits = 1e-7 * 10.0 ** np.ceil(np.log10(size))
+        return 0, float(np.round(found.F / digits)) * digits, not found.holds
     errors = found.upper_feasibility.scaled, found.lower_feasibility.scaled, found.lower_gap.scaled
     worst = float(np.max(errors))
-    return 2, worst if np.isfinite(worst) else np.inf
+    return 1, worst if np.isfinite(worst) else np.inf, True
