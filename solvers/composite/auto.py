@@ -9,6 +9,7 @@ from typing import Any
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, MismatchError
 from .driver import Method, Run, State
+from .multinomial import MultinomialNewton
 from .proximal_gradient import ProximalGradient
 from .quadratic_form import QuadraticFormDescent
 from .trees_acceleration import ForestConjugateGradient
@@ -16,6 +17,7 @@ from .working_set import WorkingSet
 
 _FASTEST_FIRST: tuple[type[Any], ...] = (
     WorkingSet,
+    MultinomialNewton,
     ForestConjugateGradient,
     QuadraticFormDescent,
     ProximalGradient,
@@ -41,9 +43,9 @@ def _those_that_take(problem: CompositeProblem, tol: float) -> Iterator[Method[A
 class Auto:
     """The fastest method that takes the problem.
 
-    Working sets for sums over samples with a penalty known to the kernels; for quadratic forms conjugate
-    gradients on forests (sparse, without kinks) or coordinate descent with projected Newton steps; for the
-    rest accelerated proximal gradients.
+    Working sets for sums over samples with a penalty known to the kernels, prox-Newton where their classes
+    are coupled; for quadratic forms conjugate gradients on forests (sparse, without kinks) or coordinate
+    descent with projected Newton steps; for the rest accelerated proximal gradients.
 
     Parameters
     ----------

@@ -25,7 +25,10 @@ def truncated_cg(
     ----------
     product : callable
         v -> H v.
-    force, inverse_diagonal : ndarray, shape (m,)
+    force : ndarray, shape (m,)
+        Right-hand side.
+    inverse_diagonal : ndarray, shape (m,)
+        Preconditioner.
     tolerance : float
         Reduction of the preconditioned residual sought.
     most : int

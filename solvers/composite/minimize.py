@@ -23,6 +23,7 @@ _METHODS = {
     "proximal-gradient": ".proximal_gradient:ProximalGradient",
     "bcd": ".block_descent:BlockDescent",
     "forest-cg": ".trees_acceleration:ForestConjugateGradient",
+    "multinomial": ".multinomial:MultinomialNewton",
     "quadratic-form": ".quadratic_form:QuadraticFormDescent",
 }
 
@@ -63,8 +64,8 @@ def minimize_composite(
         Start; by default w = 0 and the intercept that fits best there.
     method : str or Method
         ``"auto"``, ``"bcd"`` (the paper's parts, to be combined by `options`), ``"forest-cg"`` (sparse
-        quadratic forms on graphs), ``"quadratic-form"`` (the same with penalties by coordinate, or dense) or
-        ``"proximal-gradient"``.
+        quadratic forms on graphs), ``"quadratic-form"`` (the same with penalties by coordinate, or dense),
+        ``"multinomial"`` (prox-Newton for several classes) or ``"proximal-gradient"``.
     tol : float, optional
         The duality gap sought, relative to the objective at w = 0; where there is no gap, the distance from
         stationarity, relative to the largest slope at w = 0. Default: 1e-6, or what the Method object says;

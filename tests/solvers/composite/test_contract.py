@@ -52,6 +52,7 @@ METHODS = {
     },
     "forest-cg": {"method": "forest-cg"},
     "quadratic-form": {"method": "quadratic-form"},
+    "multinomial": {"method": "multinomial"},
 }
 BCD_GROUPS = {
     "bcd greedy": {"partition": "groups", "selection": "gs-r", "update": "backtracking"},
@@ -105,13 +106,17 @@ def case(name):
         return Case(LeastSquares(y), GroupLasso(1.0, 5), X, arrays=(X, y))
     if name == "box":
         return Case(LeastSquares(y), Box(-0.1, 0.3), X, arrays=(X, y))
+    if name.startswith("classes"):
+        classes = np.digitize(y, [-1.0, 1.0])
+        penalty = GroupLasso(0.5, "rows") if name == "classes rows" else L1(1.0)
+        return Case(Multinomial(classes), penalty, X, intercept=True, arrays=(X, classes))
     assert name in {"graph", "graph L1"}
     A, b = grid(), np.sin(np.arange(36.0))
     penalty = NoPenalty() if name == "graph" else L1(0.1)
     return Case(QuadraticForm(A, b), penalty, arrays=(A.data, A.indices, A.indptr, b))
 
 
-CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "graph", "graph L1")
+CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "graph", "graph L1", "classes", "classes rows")
 
 
 def options(method, name):
@@ -122,10 +127,15 @@ def options(method, name):
     return found
 
 
-TAKES = {"forest-cg": {"graph"}, "quadratic-form": {"graph", "graph L1"}}
+TAKES = {
+    "forest-cg": {"graph"},
+    "quadratic-form": {"graph", "graph L1"},
+    "multinomial": {"classes", "classes rows"},
+}
 """The cases of methods that do not take all."""
 
 PAIRS = [(m, c) for m in METHODS for c in CASES if c in TAKES.get(m, CASES)]
+PAIRS = [(m, c) for m, c in PAIRS if not (m.startswith("bcd") and c.startswith("classes"))]
 each_pair = pytest.mark.parametrize(("method", "name"), PAIRS)
 
 
