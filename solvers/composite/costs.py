@@ -11,11 +11,16 @@ _GEMM, _DENSE_VISIT, _SPARSE_VISIT, _SPARSE_DOT = 4e-11, 6e-10, 3e-9, 1.2e-9
 """Seconds: a multiply-add of a matrix product; an entry of a column in a sweep, dense and sparse; an entry
 of a sparse dot product."""
 
-_SWEEPS = 60
-"""Sweeps and products of conjugate gradients until a small working set on columns is solved.
+_SWEEPS = 12
+"""Sweeps and products of conjugate gradients until a small working set on columns is solved, about.
 
 For random columns the condition grows as (1 - sqrt(m / n))^-2 with their number m, and the work as its root.
+Few are wanted: a set starts from the solution of the one before, and is solved no better than the rest of the
+pool is known.
 """
+
+_FEW_SAMPLES = 500
+"""With so few, a Gram matrix costs nothing, and sets as large as n make sweeps slow."""
 
 _CHOLESKIES = 3
 _GRAM_SHARE = 0.25
@@ -51,6 +56,8 @@ def gram_is_cheaper(design: Design, columns: Indices, cached: bool) -> bool:
     """
     if columns.size > max(_SMALL, np.sqrt(_GRAM_SHARE * _entries(design))):
         return False
+    if design.shape[0] <= _FEW_SAMPLES:
+        return True
     (build, solve), swept = _costs(design, columns)
     return bool((0.5 if cached else 1.0) * build + solve <= swept)
 
