@@ -84,11 +84,13 @@ class KKT:
             x, y = problem.x0, problem.y0
         else:
             x, y = _draw(problem, run.rng, run.best[0].x if run.best else problem.x0)
-        found = _Start(run, self, x, y).followed()
+        # The relaxation from 1 on forgets where it came from, which is good for the first start only; a descent
+        # from branch to branch stays near its start.
+        found = _Start(run, self, x, y).followed(RELAXATIONS if run.iterations % 3 == 0 else ())
         if found is None:
             return _State(state.x, state.y, state.F, False, {"start": "failed"}, state.vain + 1, state.best)
         x, y, F, gap = found
-        good = gap <= self.tol * max(1.0, abs(F))
+        good = gap <= self.tol
         better = good and F < state.best - _SAME * max(1.0, abs(F))
         record = {"gap": gap, "better": better}
         vain = 0 if better else state.vain + 1
@@ -110,6 +112,26 @@ def _draw(problem: BilevelProblem, rng: np.random.Generator, x: Vector) -> tuple
     return x, y
 
 
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """A point of the KKT system, its relative lower gap, and the best lower answer at its x."""
+
+    z: Vector
+    x: Vector
+    y: Vector
+    F: float
+    gap: float
+    rival: LowerSolution | None
+
+    def is_good(self, tol: float) -> bool:
+        """Whether y solves the lower level."""
+        return self.gap <= 0.1 * tol
+
+    def rank(self, tol: float) -> tuple[bool, float]:
+        """The good ones first, by F."""
+        return not self.is_good(tol), self.F if self.is_good(tol) else self.gap
+
+
 @dataclass
 class _Start:
     """The way from one start to an answer."""
@@ -120,30 +142,41 @@ class _Start:
     y: Vector
     answers: list[LowerAnswer] = field(default_factory=list)
 
-    def followed(self) -> tuple[Vector, Vector, float, float] | None:
+    def followed(self, relaxations: tuple[float, ...]) -> tuple[Vector, Vector, float, float] | None:
         """(x, y, F, lower gap), None where no point was found that solves the lower level's conditions."""
-        problem, n_x = self.run.problem, self.run.problem.n_x
+        problem, tol = self.run.problem, self.run.tol
         system = KKTSystem(problem, RELAXATIONS[0])
-        best: tuple[Vector, Vector, float, float] | None = None
-        lower = solve_lower(problem, self.x, self.y, self.run.tol)
+        best: _Answer | None = None
+        starts = [(self._from_lower(system, self.x, solve_lower(problem, self.x, self.y, tol)), relaxations)]
         for _ in range(MAX_CUTS):
-            z = self._path(system, self._from_lower(system, self.x, lower))
-            if z is None:
-                return best
-            x, y = z[:n_x], z[n_x : n_x + problem.n_y]
-            F = problem.upper.objective(problem.join(x, y))
-            rivals = solve_lower_globally(
-                problem, x, [y], self.method.lower_starts, 1e-2 * self.run.tol, self.run.rng
-            )
-            f = problem.lower.objective(problem.join(x, y))
-            gap = max(f - rivals[0].value, 0.0) if rivals else np.inf
-            best = x, y, F, gap
-            if gap <= 0.1 * self.run.tol * max(1.0, abs(f)) or not rivals:
-                return best
-            lower = rivals[0]
-            self.x = x
-            self.answers.append(LowerAnswer(lower.y, lower.c))
-        return best
+            ends = [self._path(system, start, ts) for start, ts in starts]
+            found = [self._looked_at(z) for z in ends if z is not None]
+            if not found:
+                break
+            best = min([*found, *([] if best is None else [best])], key=lambda answer: answer.rank(tol))
+            tempting = min(found, key=lambda answer: answer.F)
+            if tempting.is_good(tol) or tempting.rival is None:
+                break
+            # Onwards from the point itself, which the cut pushes away, and from the better lower answer.
+            self.answers.append(LowerAnswer(tempting.rival.y, tempting.rival.c))
+            starts = [
+                (tempting.z, RELAXATIONS[1:]),
+                (self._from_lower(system, tempting.x, tempting.rival), relaxations),
+            ]
+        return None if best is None else (best.x, best.y, best.F, best.gap)
+
+    def _looked_at(self, z: Vector) -> _Answer:
+        """A point of the KKT system with what a global look at the lower level says of it."""
+        problem, n_x = self.run.problem, self.run.problem.n_x
+        x, y = z[:n_x], z[n_x : n_x + problem.n_y]
+        w = problem.join(x, y)
+        f = problem.lower.objective(w)
+        rivals = solve_lower_globally(
+            problem, x, [y], self.method.lower_starts, 1e-2 * self.run.tol, self.run.rng
+        )
+        gap = max(f - rivals[0].value, 0.0) / max(1.0, abs(f)) if rivals else np.inf
+        system_z = np.concatenate([w, z[n_x + problem.n_y :]])
+        return _Answer(system_z, x, y, problem.upper.objective(w), gap, rivals[0] if rivals else None)
 
     def _from_lower(self, system: KKTSystem, x: Vector, lower: LowerSolution) -> Vector:
         """The start of the KKT system at a lower answer."""
@@ -151,9 +184,9 @@ class _Start:
         finite = np.isfinite(u).all() and np.isfinite(v).all()
         return system.point(x, lower.y, u if finite else None, v if finite else None)
 
-    def _path(self, system: KKTSystem, z: Vector) -> Vector | None:
+    def _path(self, system: KKTSystem, z: Vector, relaxations: tuple[float, ...]) -> Vector | None:
         """Relaxations to 0, then the branch."""
-        for t in RELAXATIONS:
+        for t in relaxations:
             system.relax(t)
             z = self._solve(system, z, 1e-6 if t > RELAXATIONS[-1] else 1e-8).x
         return self._pieces(system, z)
