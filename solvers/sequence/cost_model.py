@@ -20,9 +20,15 @@ class CostModel:
 
     Costs are positive, in any unit. A place says which systems are alike, such as the logarithm of the gap;
     None counts as 0.
+
+    Parameters
+    ----------
+    slope : float
+        Of log cost over place, as expected before anything has been seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slope: float = 0.0) -> None:
+        self.slope = float(slope)
         self._anchor: float | None = None  # log of the first guess, or of the first cost
         self._model = BayesianRidge(_PRIOR, _NOISE, _FORGET)
 
@@ -31,16 +37,17 @@ class CostModel:
         """Costs seen."""
         return self._model.observations
 
-    def guess(self, cost: float) -> None:
-        """What to expect before anything has been seen; later calls change nothing."""
-        if self._anchor is None:
-            self._anchor = _log(cost)
+    def guess(self, cost: float, place: float | None = None) -> None:
+        """What to expect at a place before anything has been seen; after that, nothing changes."""
+        if self.observations == 0:
+            self._anchor = _log(cost) - self._trend(place)
 
     def add(self, place: float | None, cost: float) -> None:
         """Learn from a cost."""
-        self.guess(cost)
+        if self._anchor is None:
+            self.guess(cost, place)
         assert self._anchor is not None
-        self._model.add(_features(place), _log(cost) - self._anchor)
+        self._model.add(_features(place), _log(cost) - self._anchor - self._trend(place))
 
     def expected(self, place: float | None) -> float:
         """Median cost; 0 without guess or costs."""
@@ -51,16 +58,20 @@ class CostModel:
         if self._anchor is None:
             return 0.0, 0.0
         mean, deviation = self._model.predict_one(_features(place))
-        return math.exp(self._anchor + mean), math.exp(self._anchor + mean - deviation)
+        mean += self._anchor + self._trend(place)
+        return math.exp(mean), math.exp(mean - deviation)
+
+    def _trend(self, place: float | None) -> float:
+        return 0.0 if place is None else self.slope * place
 
     def state_dict(self) -> dict[str, Any]:
         """In the types of JSON."""
-        return {"anchor": self._anchor, "model": self._model.state_dict()}
+        return {"slope": self.slope, "anchor": self._anchor, "model": self._model.state_dict()}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> CostModel:
         """The model that goes on where the saved one stood."""
-        model = cls()
+        model = cls(state["slope"])
         model._anchor = state["anchor"]
         model._model = BayesianRidge.from_state(state["model"])
         return model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +35,9 @@ class Outlook:
     due: bool = False
     rebuild_rate: float = 0.0
 
-    @property
-    def likely(self) -> float:
-        """Half a standard deviation below what is expected."""
-        return math.sqrt(self.solve * self.hopeful)
+    def likely(self, optimism: float) -> float:
+        """So many standard deviations below what is expected."""
+        return self.solve ** (1.0 - optimism) * self.hopeful**optimism
 
     def cost(self, solve: float, horizon: int) -> float:
         """A solve with its share of the set-up, which serves 1/`rebuild_rate` systems or all to come."""
@@ -76,8 +74,8 @@ class _Decision:
 class Portfolio:
     """Chooses among methods.
 
-    The method of least cost, half way to hopeful, solves the system: one that was seen a few times only, or
-    only on other systems, is given another chance. One that has not been tried competes with its hopeful
+    The method of least cost solves the system; costs of one that was seen a few times only are taken half way
+    to hopeful, so that it is given another chance. One that has not been tried competes with its hopeful
     cost, but only while what trying has cost in all, beyond the best known method, stays below `exploration`
     of the total cost that is expected: so a method of which even one set-up would be a large part of the
     whole sequence is not tried. One that failed is left out for a while, longer each time.
@@ -90,7 +88,7 @@ class Portfolio:
         The share; a run costs at most this much more for trying.
     """
 
-    def __init__(self, names: Sequence[str], exploration: float = 0.05) -> None:
+    def __init__(self, names: Sequence[str], exploration: float = 0.03) -> None:
         if not names:
             raise ValueError("names must hold at least one method")
         if not 0.0 <= exploration <= 1.0:
@@ -121,12 +119,16 @@ class Portfolio:
             return usable[0]
         factor = {name: self._records[name].calibration for name in tried}
         expected = {name: outlooks[name].cost(outlooks[name].solve, horizon) for name in tried}
-        hopes = {name: factor[name] * outlooks[name].cost(outlooks[name].likely, horizon) for name in tried}
+        hopes = {name: factor[name] * self._likely(name, outlooks[name], horizon) for name in tried}
         best = min(tried, key=hopes.__getitem__)
         cheapest = min(factor[name] * expected[name] for name in tried)
         other = self._worth_trying(set(usable) - set(tried), outlooks, cheapest, horizon)
         self._decision = _Decision(cheapest, expected[best] if other is None else None)
         return other or best
+
+    def _likely(self, name: str, outlook: Outlook, horizon: int) -> float:
+        """Half way to hopeful after the first solve, ever nearer to what is expected after more of them."""
+        return outlook.cost(outlook.likely(1.0 / (1.0 + self._records[name].solves)), horizon)
 
     def _worth_trying(
         self, untried: set[str], outlooks: Mapping[str, Outlook], known: float, horizon: int

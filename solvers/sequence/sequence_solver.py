@@ -19,7 +19,7 @@ from ..status import Status
 from .learners import Context, ContextInterval, Learner, make_learner
 from .learners.protocol import restored_rng, saved_rng
 from .matrices import as_square_csr
-from .portfolio import Portfolio
+from .portfolio import Outlook, Portfolio
 from .sequence_gap import GapTracker, lanczos_gap
 from .sequence_result import LinearCertificate, SystemResult, certify_system
 from .system_methods import (
@@ -54,7 +54,7 @@ _CACHED: dict[str, type[CachedMethod]] = {
     method.name: method for method in (IncompleteCholeskyMethod, MultigridMethod, DirectMethod)
 }
 _AUTO = {"pos": ("ssor-cg", "incomplete-cholesky", "multigrid", "direct"), "gen": ("sor", "direct")}
-_DECISION_SHARE = 20.0  # solves must have cost this many times the last decision before the next one
+_DECISION_SHARE = 30.0  # solves must have cost this many times the last decision before the next one
 _BACKSTOPS = {"pos": ("ssor-cg", "direct"), "gen": ("sor", "direct")}
 _NEEDS = {"incomplete-cholesky": "ilupp", "multigrid": "pyamg"}
 
@@ -359,12 +359,21 @@ class SequenceSolver:
             chosen = self._chosen
         else:
             started = thread_time()
-            outlooks = {name: self._methods[name].outlook(task, self.unit) for name in names}
+            outlooks = self._outlooks(task, names)
             chosen = self._chosen = self._portfolio.choose(outlooks, self._remaining())
             # Where systems are tiny, deciding anew for each of them would cost more than it gains.
             price = _DECISION_SHARE * (thread_time() - started)
             self._keep_until = self._portfolio.elapsed + price
         return list(dict.fromkeys((chosen, *self._backstops)))
+
+    def _outlooks(self, task: Task, names: Sequence[str]) -> dict[str, Outlook]:
+        """Relaxation first: what it has taken tells of the others."""
+        outlooks: dict[str, Outlook] = {}
+        for name in sorted(names, key=lambda name: name not in _RELAXATIONS):
+            outlooks[name] = self._methods[name].outlook(task, self.unit)
+            if name in _RELAXATIONS and self.method_counts().get(name, 0) > 0:
+                task = replace(task, relaxation=outlooks[name].solve)
+        return outlooks
 
     def _certify(self, task: Task, x: Vector) -> LinearCertificate:
         return certify_system(task.A, task.b, x, self._options.rtol, self._options.atol)
