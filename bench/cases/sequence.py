@@ -214,9 +214,10 @@ def _seconds(sequence: LinearSequence) -> list[Row]:
     for t in range(length):
         system = sequence.system(t, sequence.start)
         tolerance = 1.01 * RTOL * float(np.linalg.norm(system.b))
-        for clock in _rotated(list(clocks.values()), t):
+        for clock in _shuffled(list(clocks.values()), t):
             if clock.stopped:
                 continue
+            system.A @ system.b  # all of them find the matrix in the caches
             started = process_time()
             x = clock.solve(system)
             clock.seconds += process_time() - started
@@ -241,10 +242,9 @@ def _seconds(sequence: LinearSequence) -> list[Row]:
     return rows
 
 
-def _rotated(clocks: list[_Clock], t: int) -> list[_Clock]:
-    """Another one first each time: the first one finds the matrix out of the caches."""
-    k = t % len(clocks)
-    return clocks[k:] + clocks[:k]
+def _shuffled(clocks: list[_Clock], t: int) -> list[_Clock]:
+    """In another order each time: what one leaves in the caches must not always serve the same next one."""
+    return [clocks[k] for k in np.random.default_rng(t).permutation(len(clocks))]
 
 
 def _ours(sequence: LinearSequence) -> dict[str, _Clock]:
