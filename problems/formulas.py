@@ -171,33 +171,40 @@ class FormulaProblem(NLP):
         )
 
     def objective(self, x: Vector) -> float:
+        """f(x)."""
         return float(self._value(x)[0])
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Gradient of f, shape (n,)."""
         value = np.zeros(self.n)
         value[self._gradient_at] = self._gradient_of(x)
         return _deliver(value, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        """c(x), shape (m,)."""
         return _deliver(self._constraints(x), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the Jacobian."""
         return self._jacobian_structure
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Values of c'(x), shape (nnzj,)."""
         return _deliver(self._jacobian_of(x), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the lower triangle of the Hessian of the Lagrangian."""
         return self._hessian_structure
 
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         weights = np.concatenate([[sigma], np.zeros(self.m) if y is None else y])
         size = self._hessian_structure[1].size
         used = weights[self._function] != 0.0  # 0 times inf is not wanted
         values = np.where(used, weights[self._function] * np.where(used, self._hessian_of(x), 0.0), 0.0)
-        return _deliver(np.bincount(self._places, values, minlength=size), out)
+        return _deliver(np.bincount(self._places, values, minlength=size).astype(np.float64), out)
 
 
 def _nonzero(graph: Graph, node: Node, variables: int) -> dict[int, Node]:

@@ -1,1 +1,45 @@
 """Bilevel problems: an upper level over (x, y) whose y solves a lower level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..._lazy import attach
+
+if TYPE_CHECKING:
+    from .callables import bilevel_from_callables
+    from .formula_problems import bilevel_from_formulas, read_bilevel
+    from .problem import BilevelProblem, Sampled
+    from .sets import Affine, Ball, Box, ConvexSet, Polyhedron, Product, Simplex
+
+_HOMES = {
+    "Affine": "sets",
+    "Ball": "sets",
+    "BilevelProblem": "problem",
+    "Box": "sets",
+    "ConvexSet": "sets",
+    "Polyhedron": "sets",
+    "Product": "sets",
+    "Sampled": "problem",
+    "Simplex": "sets",
+    "bilevel_from_callables": "callables",
+    "bilevel_from_formulas": "formula_problems",
+    "read_bilevel": "formula_problems",
+}
+
+__all__ = [
+    "Affine",
+    "Ball",
+    "BilevelProblem",
+    "Box",
+    "ConvexSet",
+    "Polyhedron",
+    "Product",
+    "Sampled",
+    "Simplex",
+    "bilevel_from_callables",
+    "bilevel_from_formulas",
+    "read_bilevel",
+]
+
+__getattr__, __dir__ = attach(__name__, _HOMES)

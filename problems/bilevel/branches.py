@@ -76,24 +76,31 @@ class BranchSystem(NLP):
             self.lb[at] = self.ub[at] = rows.bound[k]
 
     def objective(self, x: Vector) -> float:
+        """f(x)."""
         return self._system.objective(x)
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Gradient of f, shape (n,)."""
         return self._system.gradient(x, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        """c(x), shape (m,)."""
         return self._system.constraints(x, out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the Jacobian."""
         return self._system.jacobian_structure()
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Values of c'(x), shape (nnzj,)."""
         return self._system.jacobian_values(x, out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the lower triangle of the Hessian of the Lagrangian."""
         return self._system.hessian_structure()
 
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         return self._system.hessian_values(x, y, sigma, out)

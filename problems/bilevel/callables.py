@@ -50,10 +50,10 @@ def bilevel_from_callables(
         `karush.minimize`; default: the complex step where it proves right, else differences.
     upper_hess, lower_hess : callable or name, optional
         ``hess(x, y)``: shape (n_x + n_y, n_x + n_y), dense or sparse. Default: differences of gradients.
-    upper_constraints, lower_constraints : LinearConstraint, NonlinearConstraint, dict, or a sequence, optional
-        A LinearConstraint has n_x + n_y columns, those of x first. The functions of the others are called with
-        (x, y); their ``jac`` gives the pair of Jacobians by x and by y, or one of n_x + n_y columns; their
-        ``hess`` is called with (x, y, v).
+    upper_constraints, lower_constraints : LinearConstraint, NonlinearConstraint, dict, or sequence, optional
+        A LinearConstraint has n_x + n_y columns, those of x first. The functions of the others are called
+        with (x, y); their ``jac`` gives the pair of Jacobians by x and by y, or one of n_x + n_y columns;
+        their ``hess`` is called with (x, y, v).
     x_bounds, y_bounds : Bounds or sequence of pairs, optional
         As in scipy.
     X, Y : ConvexSet, optional
@@ -85,10 +85,12 @@ def bilevel_from_callables(
     start = np.concatenate([x, y])
     cut = _Cut(x.size, y.size)
     free = [(-np.inf, np.inf)]
+    upper_bounds = _pairs("x_bounds", x_bounds, x.size) + free * y.size
+    lower_bounds = free * x.size + _pairs("y_bounds", y_bounds, y.size)
     levels = []
     for level, fun, jac, hess, constraints, bounds in (
-        ("upper", upper, upper_jac, upper_hess, upper_constraints, _pairs("x_bounds", x_bounds, x.size) + free * y.size),
-        ("lower", lower, lower_jac, lower_hess, lower_constraints, free * x.size + _pairs("y_bounds", y_bounds, y.size)),
+        ("upper", upper, upper_jac, upper_hess, upper_constraints, upper_bounds),
+        ("lower", lower, lower_jac, lower_hess, lower_constraints, lower_bounds),
     ):
         if not callable(fun):
             raise TypeError(f"{level} must be callable, got {type(fun).__name__}")
@@ -183,5 +185,7 @@ def _pairs(name: str, bounds: Any, n: int) -> list[tuple[float, float]]:
         return list(zip(low.tolist(), high.tolist(), strict=True))
     pairs = [tuple(pair) for pair in bounds]
     if len(pairs) != n or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{name} must be a Bounds object or {n} pairs (lower, upper), got {len(pairs)} items")
+        raise ValueError(
+            f"{name} must be a Bounds object or {n} pairs (lower, upper), got {len(pairs)} items"
+        )
     return [(-np.inf if a is None else float(a), np.inf if b is None else float(b)) for a, b in pairs]

@@ -52,6 +52,8 @@ class WithCuts(NLP):
         super().__init__(
             replace(
                 base.metadata,
+                lb=base.lb,
+                ub=base.ub,
                 cl=np.concatenate([base.cl, np.full(k, -np.inf)]),
                 cu=np.concatenate([base.cu, np.broadcast_to(slack, k)]),
                 y0=np.concatenate([base.y0, np.zeros(k)]),
@@ -63,8 +65,8 @@ class WithCuts(NLP):
         level = self._lower
         self._answers = []
         for answer in answers:
-            bound = np.where(answer.c > 0.0, level.cu, level.cl)
-            self._answers.append((answer.y, answer.c, float(answer.c[answer.c != 0.0] @ bound[answer.c != 0.0])))
+            bound, there = np.where(answer.c > 0.0, level.cu, level.cl), answer.c != 0.0
+            self._answers.append((answer.y, answer.c, float(answer.c[there] @ bound[there])))
         indptr, indices = self._lower.hessian_structure()
         rows = np.repeat(np.arange(self._w), np.diff(indptr))
         base_indptr, base_indices = base.hessian_structure()
@@ -91,15 +93,19 @@ class WithCuts(NLP):
         return np.concatenate([w[: self._n_x], y])
 
     def objective(self, x: Vector) -> float:
+        """f(x)."""
         return self._base.objective(x)
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Gradient of f, shape (n,)."""
         return self._base.gradient(x, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        """c(x), shape (m,)."""
         return _deliver(np.concatenate([self._base.constraints(x), self.excess(x[: self._w])]), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the Jacobian."""
         indptr, indices = self._base.jacobian_structure()
         k = len(self._answers)
         every = np.arange(self._w)
@@ -109,6 +115,7 @@ class WithCuts(NLP):
         )
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Values of c'(x), shape (nnzj,)."""
         w, level, n_x = x[: self._w], self._lower, self._n_x
         gradient = level.gradient(w)
         rows = []
@@ -123,11 +130,13 @@ class WithCuts(NLP):
         return _deliver(np.concatenate([self._base.jacobian_values(x), *rows]), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the lower triangle of the Hessian of the Lagrangian."""
         return self._hessian_pattern
 
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         k = len(self._answers)
         own = None if y is None else y[: self.m - k]
         data = np.zeros(self._hessian_pattern[1].size)

@@ -11,6 +11,7 @@ Without the last rows it is for branches: which s_i and which u_i are zero is th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -95,7 +96,9 @@ class KKTSystem(NLP):
 
     def __init__(self, problem: BilevelProblem, relaxation: float | None = None) -> None:
         if not problem.has_second_derivatives:
-            raise ValueError(f"problem {problem.name!r} has no second derivatives, which its KKT system needs")
+            raise ValueError(
+                f"problem {problem.name!r} has no second derivatives, which its KKT system needs"
+            )
         self.problem, self.rows = problem, LowerRows.of(problem)
         self._upper, self._lower = problem.upper_rows, problem.lower_rows
         rows, n_y, n_x = self.rows, problem.n_y, problem.n_x
@@ -154,14 +157,17 @@ class KKTSystem(NLP):
     # ---- oracles -------------------------------------------------------------------------------------------
 
     def objective(self, x: Vector) -> float:
+        """f(x)."""
         return self._upper.objective(self.parts(x)[0])
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Gradient of f, shape (n,)."""
         value = np.zeros(self.n)
         value[: self._w] = self._upper.gradient(self.parts(x)[0])
         return _deliver(value, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        """c(x), shape (m,)."""
         w, u, v = self.parts(x)
         rows = self.rows
         values = self.values(w)
@@ -181,9 +187,11 @@ class KKTSystem(NLP):
         )
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the Jacobian."""
         return self._jacobian_pattern
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Values of c'(x), shape (nnzj,)."""
         w, u, v = self.parts(x)
         values = self._level_jacobian(w)
         every = self._every(u, v)
@@ -205,16 +213,18 @@ class KKTSystem(NLP):
         return _deliver(data, out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the lower triangle of the Hessian of the Lagrangian."""
         return self._hessian_pattern
 
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         w, u, v = self.parts(x)
         rows, blocks = self.rows, self.blocks
         y = np.zeros(self.m) if y is None else y
         of_upper, of_stationarity, of_equations, of_slacks, of_products = (
-            y[a:b] for a, b in zip(blocks[:-1], blocks[1:], strict=True)
+            y[a:b] for a, b in pairwise(blocks)
         )
         data = np.zeros(self._hessian_pattern[1].size)
         data[self._hessian_places[0]] += self._upper.hessian_values(w, of_upper, sigma)
@@ -286,7 +296,8 @@ class KKTSystem(NLP):
         entry_row = np.concatenate([row_of, rows.m + np.arange(self.problem.n_y)])
         entry_column = np.concatenate([indices, n_x + np.arange(self.problem.n_y)])
         by_row = csr_array(
-            (np.arange(1, entry_row.size + 1), (entry_row, entry_column)), shape=(rows.m + self.problem.n_y, w)
+            (np.arange(1, entry_row.size + 1), (entry_row, entry_column)),
+            shape=(rows.m + self.problem.n_y, w),
         )
         constraint = np.concatenate([rows.row, rows.equal])
         sign = np.concatenate([-rows.sign, np.ones(self.q)])

@@ -53,45 +53,56 @@ class LowerLevel(NLP):
         return np.concatenate([self.x, y])
 
     def objective(self, x: Vector) -> float:
+        """f(x)."""
         return self._level.objective(self._join(x))
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Gradient of f, shape (n,)."""
         return _deliver(self._level.gradient(self._join(x))[self._n_x :], out)
 
     def objective_and_gradient(self, x: Vector, out: Vector | None = None) -> tuple[float, Vector]:
+        """f(x) and its gradient."""
         value, gradient = self._level.objective_and_gradient(self._join(x))
         return value, _deliver(gradient[self._n_x :], out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
+        """c(x), shape (m,)."""
         return self._level.constraints(self._join(x), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the Jacobian."""
         part = self._of_jacobian()
         return part.indptr, part.indices
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
+        """Values of c'(x), shape (nnzj,)."""
         return _deliver(self._level.jacobian_values(self._join(x))[self._of_jacobian().entries], out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
+        """Pattern of the lower triangle of the Hessian of the Lagrangian."""
         part = self._of_hessian()
         return part.indptr, part.indices
 
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         values = self._level.hessian_values(self._join(x), y, sigma)
         return _deliver(values[self._of_hessian().entries], out)
 
     def hvp(
         self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
+        """Hessian of ``sigma f + y'c`` times v, shape (n,)."""
         direction = np.concatenate([np.zeros(self._n_x), v])
         return _deliver(self._level.hvp(self._join(x), direction, y, sigma)[self._n_x :], out)
 
     def jvp(self, x: Vector, v: Vector, out: Vector | None = None) -> Vector:
+        """c'(x) v, shape (m,)."""
         return self._level.jvp(self._join(x), np.concatenate([np.zeros(self._n_x), v]), out)
 
     def vjp(self, x: Vector, w: Vector, out: Vector | None = None) -> Vector:
+        """c'(x)' w, shape (n,)."""
         return _deliver(self._level.vjp(self._join(x), w)[self._n_x :], out)
 
     def _of_jacobian(self) -> _Part:

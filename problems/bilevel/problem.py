@@ -114,8 +114,7 @@ class BilevelProblem:
 
     def __repr__(self) -> str:
         return (
-            f"<BilevelProblem {self.name}: n_x={self.n_x}, n_y={self.n_y}, "
-            f"m={self.upper.m} + {self.lower.m}>"
+            f"<BilevelProblem {self.name}: n_x={self.n_x}, n_y={self.n_y}, m={self.upper.m} + {self.lower.m}>"
         )
 
     def with_levels(self, upper: NLP, lower: NLP) -> BilevelProblem:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import nnls
-from scipy.sparse import csr_array
+from scipy.sparse import block_diag, csr_array
 
 from ..nlp import Vector
 from ..validation import as_bounds, as_real_array, as_vector
@@ -94,7 +95,7 @@ class Simplex(ConvexSet):
         ordered = np.sort(v)[::-1]
         excess = (np.cumsum(ordered) - self.total) / np.arange(1, self.size + 1)
         last = np.flatnonzero(ordered > excess)[-1]
-        return np.maximum(v - excess[last], 0.0)
+        return np.asarray(np.maximum(v - excess[last], 0.0))
 
 
 class Ball(ConvexSet):
@@ -154,7 +155,7 @@ class Affine(ConvexSet):
 
     def project(self, v: Vector) -> Vector:
         """By orthonormal rows."""
-        return v - self._rows.T @ (self._rows @ v - self._levels)
+        return np.asarray(v - self._rows.T @ (self._rows @ v - self._levels))
 
 
 class Polyhedron(ConvexSet):
@@ -249,9 +250,7 @@ class Product(ConvexSet):
             raise TypeError("Product takes one set or more")
         self.sets = sets
         ends = np.cumsum([0, *(part.size for part in sets)])
-        self._slices = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
-        from scipy.sparse import block_diag
-
+        self._slices = [slice(a, b) for a, b in pairwise(ends)]
         balls = [
             (index + start, center, radius)
             for part, start in zip(sets, ends[:-1], strict=True)

@@ -80,7 +80,7 @@ class _WithSet(NLP):
     def hessian_values(
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
-        indptr, indices, places = self._pattern()
+        _, indices, places = self._pattern()
         values = np.zeros(indices.size)
         own = None if y is None else y[: self._m]
         values[places[0]] = self._problem.hessian_values(x, own, sigma)

@@ -101,6 +101,7 @@ def certify_bilevel(
     problem : BilevelProblem
         The original problem, evaluated outside any run's counts.
     x, y : ndarray, shapes (n_x,), (n_y,)
+        The point.
     tol : float, default 1e-6
         Tolerance on the scaled errors.
     rng : default 0
@@ -122,7 +123,10 @@ class _Judge:
         self.problem, self.x, self.y, self.tol = problem, x, y, tol
         self.w = problem.join(x, y)
         self.upper, self.lower = problem.upper_rows, problem.lower_rows
-        self.F, self.f = float(self.upper.objective(self.w.copy())), float(self.lower.objective(self.w.copy()))
+        self.F, self.f = (
+            float(self.upper.objective(self.w.copy())),
+            float(self.lower.objective(self.w.copy())),
+        )
 
     def certificate(self, rng: np.random.Generator, starts: int) -> BilevelCertificate:
         problem, n_x = self.problem, self.problem.n_x
@@ -165,10 +169,11 @@ class _Judge:
             return Measure(np.inf, np.inf), "none", c
         system = KKTSystem(problem)
         u, v = system.rows.from_lower_solution(c, z)
+        near = TIE * self.tol * max(1.0, abs(self.f))
         rivals = [
             LowerAnswer(other.y, other.c)
             for other in answers
-            if abs(other.value - self.f) <= TIE * self.tol * max(1.0, abs(self.f)) and self._is_elsewhere(other)
+            if abs(other.value - self.f) <= near and self._is_elsewhere(other)
         ]
         strong, branches = branches_at(system, self.w, u)
         error = self._error(strong, system, u, v, rivals)

@@ -251,8 +251,8 @@ class Run:
 def _rank(found: BilevelCertificate) -> tuple[int, float, bool]:
     """Feasible points by F, the certified ones first where it is the same; then the rest by what is amiss.
 
-    A certified point that is beaten by a feasible one is at best a local answer: it must not be passed off for
-    a success when a better point is known.
+    A certified point that is beaten by a feasible one is at best a local answer: it must not be passed off
+    for a success when a better point is known.
     """
     if found.feasible:
         size = max(1.0, abs(found.F))

@@ -84,14 +84,14 @@ class KKT:
             x, y = problem.x0, problem.y0
         else:
             x, y = _draw(problem, run.rng, run.best[0].x if run.best else problem.x0)
-        # The relaxation from 1 on forgets where it came from, which is good for the first start only; a descent
+        # The relaxation from 1 on forgets where it came from, which is good for some starts only; a descent
         # from branch to branch stays near its start.
         found = _Start(run, self, x, y).followed(RELAXATIONS if run.iterations % 3 == 0 else ())
         if found is None:
             return _State(state.x, state.y, state.F, False, {"start": "failed"}, state.vain + 1, state.best)
         x, y, F, gap = found
         good = gap <= self.tol
-        better = good and F < state.best - _SAME * max(1.0, abs(F))
+        better = good and bool(F + _SAME * max(1.0, abs(F)) < state.best)
         record = {"gap": gap, "better": better}
         vain = 0 if better else state.vain + 1
         worth = better or run.best is None or not run.best[1].holds

@@ -74,7 +74,9 @@ def solve_lower_globally(
     Parameters
     ----------
     problem : BilevelProblem
+        Its lower level is solved.
     x : ndarray, shape (n_x,)
+        Where.
     ys : list of ndarray
         Starts.
     starts : int
@@ -82,6 +84,7 @@ def solve_lower_globally(
     tol : float
         Tolerance of each solution.
     rng : Generator
+        For the sample.
     max_time : float
         Seconds for each solution.
     """
@@ -95,9 +98,7 @@ def solve_lower_globally(
     return sorted(found, key=lambda answer: answer.value)
 
 
-def sample_box(
-    lb: Vector, ub: Vector, around: Vector, size: int, rng: np.random.Generator
-) -> list[Vector]:
+def sample_box(lb: Vector, ub: Vector, around: Vector, size: int, rng: np.random.Generator) -> list[Vector]:
     """Points within the bounds, spread as `SPREADS` where there are none."""
     points = []
     for k in range(size):

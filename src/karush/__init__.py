@@ -13,10 +13,13 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import bench, estimators, problems, sketching, solvers
+    from .problems.bilevel.problem import BilevelProblem
     from .problems.evaluator import Evaluator
     from .problems.linear_sequence import LinearSequence
     from .problems.model import Model
     from .problems.nlp import NLP, Capabilities, Metadata
+    from .solvers.bilevel.certificate import certify_bilevel
+    from .solvers.bilevel.minimize import minimize_bilevel
     from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
     from .solvers.composite.certificate import certify_composite
     from .solvers.composite.cross_validation import cross_validate_composite
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NLP",
+    "BilevelProblem",
     "Capabilities",
     "Certificate",
     "Evaluator",
@@ -46,6 +50,7 @@ __all__ = [
     "__version__",
     "bench",
     "certify",
+    "certify_bilevel",
     "certify_composite",
     "certify_infeasible",
     "composite_path",
@@ -53,6 +58,7 @@ __all__ = [
     "estimators",
     "method_names",
     "minimize",
+    "minimize_bilevel",
     "minimize_composite",
     "problems",
     "register_method",
@@ -72,6 +78,7 @@ _HOMES = {
     "NLP": "problems.nlp",
     "Capabilities": "problems.nlp",
     "Metadata": "problems.nlp",
+    "BilevelProblem": "problems.bilevel.problem",
     "Certificate": "solvers.certificate",
     "InfeasibilityCertificate": "solvers.certificate",
     "certify": "solvers.certificate",
@@ -79,9 +86,11 @@ _HOMES = {
     "method_names": "solvers.methods",
     "register_method": "solvers.methods",
     "minimize": "solvers.minimize",
+    "certify_bilevel": "solvers.bilevel.certificate",
     "certify_composite": "solvers.composite.certificate",
     "composite_path": "solvers.composite.path",
     "cross_validate_composite": "solvers.composite.cross_validation",
+    "minimize_bilevel": "solvers.bilevel.minimize",
     "minimize_composite": "solvers.composite.minimize",
     "solve_cvxpy": "solvers.cvxpy_interface",
     "Result": "solvers.result",
