@@ -71,7 +71,7 @@ class CompositeCertificate:
             best = problem.best_intercept(eta - b, b)
             eta = eta - b + best
             fit, g = problem.datafit.value(eta.copy()), problem.datafit.gradient(eta.copy())
-        centred = g - g.mean(axis=0) if problem.intercept else g
+        centred = _centred(problem, g) if problem.intercept else g
         self.gradient = problem.design.adjoint(centred)
         free = _free_columns(problem)
         if free.size > _MOST_FREE:
@@ -185,10 +185,26 @@ def _free_columns(problem: CompositeProblem) -> NDArray[np.int64]:
 
 
 def _orthogonal_to(problem: CompositeProblem, free: NDArray[np.int64], g: Array) -> Array:
-    """What of g is orthogonal to the free columns (and to the intercept's)."""
-    columns = problem.design.columns(free)
+    """What of g is orthogonal to the free columns (and to the intercept's); zero where weights are."""
+    seen = problem.sample_weights > 0
+    columns = np.asarray(problem.design.columns(free), dtype=np.float64)
     if problem.intercept:
         columns = np.column_stack([columns, np.ones(problem.n)])
-    q, _ = np.linalg.qr(columns)
-    once = g - q @ (q.T @ g)
-    return np.asarray(once - q @ (q.T @ once))
+    q, _ = np.linalg.qr(columns[seen])
+    once = g[seen] - q @ (q.T @ g[seen])
+    found = np.zeros_like(g)
+    found[seen] = once - q @ (q.T @ once)
+    return found
+
+
+def _centred(problem: CompositeProblem, g: Array) -> Array:
+    """What of g is orthogonal to the intercept's column of ones.
+
+    Samples of weight zero are left alone: their slopes are zero, and no others have a finite conjugate.
+    """
+    seen = problem.sample_weights > 0
+    if seen.all():
+        return np.asarray(g - g.mean(axis=0))
+    found = np.zeros_like(g)
+    found[seen] = g[seen] - g[seen].mean(axis=0)
+    return found

@@ -15,6 +15,8 @@ from scipy import sparse
 from karush import Status, minimize_composite
 from karush.problems.composite import (
     L1,
+    MCP,
+    SCAD,
     SLOPE,
     Box,
     CompositeProblem,
@@ -57,6 +59,10 @@ METHODS = {
 BCD_GROUPS = {
     "bcd greedy": {"partition": "groups", "selection": "gs-r", "update": "backtracking"},
     "bcd random": {"partition": "groups", "update": "gradient"},
+}
+BCD_NONCONVEX = {
+    "bcd greedy": {"selection": "gs-r", "update": "backtracking"},
+    "bcd random": {"update": "gradient"},
 }
 
 
@@ -104,6 +110,11 @@ def case(name):
         return Case(Logistic(labels), ElasticNet(1.0, 0.1), X, intercept=True, arrays=(X, labels))
     if name == "groups":
         return Case(LeastSquares(y), GroupLasso(1.0, 5), X, arrays=(X, y))
+    if name in {"mcp", "scad"}:
+        return Case(LeastSquares(y), MCP(2.0) if name == "mcp" else SCAD(2.0), X, arrays=(X, y))
+    if name == "targets":
+        Y = np.column_stack([y, np.roll(y, 1), -y])
+        return Case(LeastSquares(Y), GroupLasso(3.0, "rows"), X, intercept=True, arrays=(X, Y))
     if name == "box":
         return Case(LeastSquares(y), Box(-0.1, 0.3), X, arrays=(X, y))
     if name.startswith("classes"):
@@ -116,14 +127,17 @@ def case(name):
     return Case(QuadraticForm(A, b), penalty, arrays=(A.data, A.indices, A.indptr, b))
 
 
-CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "graph", "graph L1", "classes", "classes rows")
+CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "mcp", "scad")
+CASES += ("graph", "graph L1", "classes", "classes rows", "targets")
 
 
 def options(method, name):
-    """The method's options for a problem; bcd takes groups by their own partition only."""
+    """The method's options for a problem; bcd takes groups and nonconvex penalties by some parts only."""
     found = dict(METHODS[method])
     if name == "groups":
         found |= BCD_GROUPS.get(method, {})
+    if name in {"mcp", "scad"}:
+        found |= BCD_NONCONVEX.get(method, {})
     return found
 
 
@@ -134,8 +148,9 @@ TAKES = {
 }
 """The cases of methods that do not take all."""
 
+_SEVERAL_OUTPUTS = {"classes", "classes rows", "targets"}
 PAIRS = [(m, c) for m in METHODS for c in CASES if c in TAKES.get(m, CASES)]
-PAIRS = [(m, c) for m, c in PAIRS if not (m.startswith("bcd") and c.startswith("classes"))]
+PAIRS = [(m, c) for m, c in PAIRS if not (m.startswith("bcd") and c in _SEVERAL_OUTPUTS)]
 each_pair = pytest.mark.parametrize(("method", "name"), PAIRS)
 
 
@@ -166,7 +181,7 @@ class Wrapped(Datafit):
 
 def users_pairs():
     """Where a datafit that is no instance of ours is taken: a quadratic form is known by its matrix."""
-    return [(m, c) for m, c in PAIRS if c in {"lasso", "lasso CSC", "logistic", "groups", "box"}]
+    return [(m, c) for m, c in PAIRS if c in {"lasso", "lasso CSC", "logistic", "groups", "box", "mcp"}]
 
 
 each_users_pair = pytest.mark.parametrize(("method", "name"), users_pairs())
@@ -495,6 +510,22 @@ def test_a_run_within_a_callback(method, name):
     outer = solve(callback=callback)
     for result in (outer, *inner):
         assert result.x.tobytes() == alone.x.tobytes()
+
+
+@pytest.mark.parametrize("factors", [None, np.r_[0.0, 0.0, np.ones(P - 2)]], ids=["all", "two free"])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_samples_of_weight_zero_leave_the_gap_finite(factors, intercept):
+    X, y = data()
+    weights = np.r_[np.zeros(8), np.ones(N - 8)]
+    for all_samples, others in (
+        (LeastSquares(y, weights), LeastSquares(y[8:])),
+        (Logistic(np.sign(y), weights), Logistic(np.sign(y[8:]))),
+    ):
+        found = minimize_composite(all_samples, L1(1.0, factors), X, intercept=intercept)
+        assert found.success
+        assert 0.0 <= found.gap <= TOL * found.certificate.gap_scale
+        alone = minimize_composite(others, L1(1.0, factors), X[8:], intercept=intercept)
+        assert abs(found.fun - alone.fun) <= found.gap + alone.gap + 1e-12
 
 
 # ---- bad input -------------------------------------------------------------------------------------------
