@@ -134,7 +134,8 @@ class Portfolio:
         self, untried: set[str], outlooks: Mapping[str, Outlook], known: float, horizon: int
     ) -> str | None:
         """The most hopeful of the methods that may beat the known one and that the budget has room for."""
-        room = self.exploration * (self.elapsed + horizon * known) - self.spent
+        mean = self.elapsed / max(self.systems, 1)  # this system may be a hard one
+        room = self.exploration * (self.elapsed + horizon * mean) - self.spent
         hopes = {name: outlooks[name].cost(outlooks[name].hopeful, horizon) for name in untried}
         for name in sorted(hopes, key=lambda name: (hopes[name], name)):
             outlook = outlooks[name]

@@ -35,9 +35,10 @@ class RefreshPolicy:
 
     A preconditioner made for another matrix of the sequence still works, only slower. The excess of every
     solve over what a fresh one would have cost is added up; when the sum, with the excess foreseen for the
-    next solve, passes `patience` times the set-up cost, it is rebuilt, and also where the next solve alone is
-    foreseen to exceed a set-up: at most twice the cost of the best policy in hindsight. Where the excess does not grow between two rebuilds it does not come from age
-    (systems that jump about at random make every preconditioner wrong), and patience doubles.
+    next solve, passes `patience` times the set-up cost, it is rebuilt: at most twice the cost of the best
+    policy in hindsight. So it is where the next solve alone is foreseen to exceed a set-up. Where the excess
+    does not grow between two rebuilds it does not come from age (systems that jump about at random make every
+    preconditioner wrong), and patience doubles.
 
     Costs are in any unit. The place of a system is a number that says which systems are alike, such as the
     logarithm of its gap; without places the next excess is foreseen to be the last one.

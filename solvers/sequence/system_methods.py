@@ -392,7 +392,7 @@ class MultigridMethod(CachedMethod):
 
     name = "multigrid"
     guessed_setup = 400.0
-    guessed_solve = 300.0
+    guessed_solve = 500.0
 
     @staticmethod
     def _new_solver() -> LinearSolver:
@@ -404,7 +404,7 @@ class DirectMethod(CachedMethod):
 
     name = "direct"
     guessed_setup = 450.0
-    guessed_solve = 60.0
+    guessed_solve = 45.0
     ageing = 1.5
     rebuild_share = 0.4
 
