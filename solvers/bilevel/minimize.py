@@ -13,6 +13,7 @@ import numpy as np
 
 from ...problems.bilevel.callables import bilevel_from_callables
 from ...problems.bilevel.problem import BilevelProblem
+from ...problems.nlp import Vector
 from ...problems.validation import as_vector
 from ..methods import nearest
 from ..result import Result
@@ -147,10 +148,17 @@ def _as_problem(upper: Any, lower: Any, x0: Any, y0: Any, parts: dict[str, Any])
         return upper
     started = copy(upper)
     if x0 is not None:
-        started.x0 = upper.X.project(as_vector("x0", x0, upper.n_x))
+        started.x0 = upper.X.project(_finite("x0", x0, upper.n_x))
     if y0 is not None:
-        started.y0 = upper.Y.project(as_vector("y0", y0, upper.n_y))
+        started.y0 = upper.Y.project(_finite("y0", y0, upper.n_y))
     return started
+
+
+def _finite(name: str, value: Any, size: int) -> Vector:
+    vector = as_vector(name, value, size)
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{name} must be finite, got {vector}")
+    return vector
 
 
 def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
