@@ -1,0 +1,1 @@
+"""Families of bilevel problems; importing a module registers its problems."""

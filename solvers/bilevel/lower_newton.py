@@ -1,0 +1,305 @@
+"""Second derivatives of an unconstrained, strongly convex lower level, and Newton's method on it.
+
+With H = d(grad_y f)/dy and J = d(grad_y f)/dx at one (x, y): where the Hessian is there as a matrix, H is
+factorised once, dense or sparse; where it is known by products, systems are solved by conjugate gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh_tridiagonal
+from scipy.sparse import csc_array, csr_array
+from scipy.sparse.linalg import splu
+
+from ...problems.bilevel.problem import BilevelProblem
+from ...problems.nlp import NLP, Vector
+
+DENSE_SIZE, DENSE_SHARE = 2000, 0.1
+"""H is factorised as dense up to this order from this share of nonzeros on, and always up to order 50."""
+
+CONTRACTION = 0.3
+"""Chord steps with an old factorisation go on while they shrink the gradient at least so much."""
+
+MAX_STEPS = 100
+
+POWER_STEPS = 12
+"""Of inverse iterations for the smallest eigenvalue of H, and of power iterations for ||J||."""
+
+
+class NotConvexError(ArithmeticError):
+    """The Hessian of the lower level is not positive definite."""
+
+
+class Curvature(Protocol):
+    """H and J at one point w = (x, y)."""
+
+    reusable: bool
+    """Whether solving again is cheap, so that an old point's H serves for steps elsewhere."""
+
+    def solve(self, b: Vector, tolerance: float = 0.0) -> Vector:
+        """H^-1 b; where that is done by iteration, to a residual below the tolerance.
+
+        Raises
+        ------
+        NotConvexError
+        """
+
+    def times(self, v: Vector) -> tuple[Vector, Vector]:
+        """J'v and H v."""
+
+    def cross(self, d: Vector) -> Vector:
+        """J d."""
+
+    def modulus(self) -> float:
+        """An estimate of the smallest eigenvalue of H, from above."""
+
+    def cross_norm(self) -> float:
+        """||J||: a bound where J is there as a matrix, else an estimate."""
+
+
+def curvature_at(problem: BilevelProblem, w: Vector) -> Curvature:
+    """By matrix where there is one."""
+    if problem.lower.capabilities.hessian_matrix:
+        return MatrixCurvature(problem.lower.hessian(w), problem.n_x)
+    return ProductCurvature(problem.lower, w, problem.n_x)
+
+
+class MatrixCurvature:
+    """Of the Hessian of f as a sparse matrix.
+
+    Parameters
+    ----------
+    hessian : csr_array, shape (n_x + n_y, n_x + n_y)
+    n_x : int
+
+    Attributes
+    ----------
+    H, J : csr_array, shapes (n_y, n_y), (n_y, n_x)
+    """
+
+    reusable = True
+
+    def __init__(self, hessian: csr_array, n_x: int) -> None:
+        rows = hessian[n_x:]
+        self.J, self.H = rows[:, :n_x], rows[:, n_x:]
+
+    def solve(self, b: Vector, tolerance: float = 0.0) -> Vector:
+        """By the factorisation, with one step of refinement."""
+        q = self._factor(b)
+        return np.asarray(q + self._factor(b - self.H @ q))
+
+    def times(self, v: Vector) -> tuple[Vector, Vector]:
+        """J'v and H v."""
+        return self.J.T @ v, self.H @ v
+
+    def cross(self, d: Vector) -> Vector:
+        """J d."""
+        return np.asarray(self.J @ d)
+
+    def modulus(self) -> float:
+        """By inverse iteration."""
+        v = np.random.default_rng(0).standard_normal(self.H.shape[0])
+        value = np.inf
+        for _ in range(POWER_STEPS):
+            v /= np.linalg.norm(v)
+            u = self._factor(v)
+            value = 1.0 / float(np.linalg.norm(u))
+            v = u
+        return value
+
+    def cross_norm(self) -> float:
+        """Frobenius."""
+        return float(np.linalg.norm(self.J.data))
+
+    @cached_property
+    def _factor(self) -> Any:
+        n = self.H.shape[0]
+        if not np.isfinite(self.H.data).all():
+            raise NotConvexError("the Hessian of the lower level is not finite")
+        if n <= DENSE_SIZE and (n <= 50 or self.H.nnz >= DENSE_SHARE * n * n):
+            return _dense_factor(self.H.toarray())
+        return _sparse_factor(csc_array(self.H))
+
+
+def _dense_factor(H: np.ndarray) -> Any:
+    try:
+        factor = cho_factor(H, lower=True, check_finite=False)
+    except LinAlgError as error:
+        raise NotConvexError("the Hessian of the lower level is not positive definite") from error
+    return lambda b: cho_solve(factor, b, check_finite=False)
+
+
+def _sparse_factor(H: csc_array) -> Any:
+    """LU with pivots from the diagonal: those of a positive definite matrix are positive."""
+    try:
+        factor = splu(H, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    except RuntimeError as error:
+        raise NotConvexError("the Hessian of the lower level is singular") from error
+    if not (factor.U.diagonal() > 0.0).all():
+        raise NotConvexError("the Hessian of the lower level is not positive definite")
+    return factor.solve
+
+
+class ProductCurvature:
+    """Of products with the Hessian of f.
+
+    Parameters
+    ----------
+    level : NLP
+    w : ndarray, shape (n_x + n_y,)
+    n_x : int
+    """
+
+    reusable = False
+
+    def __init__(self, level: NLP, w: Vector, n_x: int) -> None:
+        self._level, self._w, self._n_x = level, w.copy(), n_x
+        self._ritz = np.inf
+
+    def solve(self, b: Vector, tolerance: float = 0.0) -> Vector:
+        """By conjugate gradients (Hestenes & Stiefel, 1952), at most 10 n_y steps."""
+        q, r = np.zeros_like(b), b.copy()
+        rr = float(r @ r)
+        target = max(tolerance, 1e-15 * np.sqrt(rr))
+        lengths, ratios = [], []
+        best, best_norm = q.copy(), np.sqrt(rr)
+        d = r.copy()
+        for _ in range(10 * b.size):
+            if np.sqrt(rr) <= target:
+                break
+            Hd = self.times(d)[1]
+            dHd = float(d @ Hd)
+            if not dHd > 0.0:
+                raise NotConvexError("the Hessian of the lower level is not positive definite")
+            q += (rr / dHd) * d
+            r -= (rr / dHd) * Hd
+            lengths.append(dHd / rr)
+            rr, before = float(r @ r), rr
+            ratios.append(rr / before)
+            if np.sqrt(rr) < best_norm:
+                best, best_norm = q.copy(), np.sqrt(rr)
+            d = r + (rr / before) * d
+        self._note_ritz(np.array(lengths), np.array(ratios))
+        return best
+
+    def _note_ritz(self, lengths: Vector, ratios: Vector) -> None:
+        """The smallest eigenvalue of the Lanczos matrix of a run (Golub & Van Loan, 2013, section 11.3)."""
+        if lengths.size == 0:
+            return
+        diagonal = lengths.copy()
+        diagonal[1:] += lengths[:-1] * ratios[:-1]
+        beside = lengths[:-1] * np.sqrt(ratios[:-1])
+        smallest = float(eigvalsh_tridiagonal(diagonal, beside, select="i", select_range=(0, 0))[0])
+        if smallest > 0.0:
+            self._ritz = min(self._ritz, smallest)
+
+    def modulus(self) -> float:
+        """The smallest Ritz value of the systems that were solved here."""
+        if not np.isfinite(self._ritz):
+            n_y = self._w.size - self._n_x
+            self.solve(np.random.default_rng(0).standard_normal(n_y), 1e-2 * np.sqrt(n_y))
+        return self._ritz
+
+    def cross_norm(self) -> float:
+        """By power iteration."""
+        d = np.random.default_rng(0).standard_normal(self._n_x)
+        value = 0.0
+        for _ in range(POWER_STEPS // 2):
+            d /= max(float(np.linalg.norm(d)), np.finfo(float).tiny)
+            Jd = self.cross(d)
+            value = float(np.linalg.norm(Jd))
+            d = self.times(Jd)[0]
+        return value
+
+    def times(self, v: Vector) -> tuple[Vector, Vector]:
+        """J'v and H v, in one product."""
+        both = self._level.hvp(self._w, np.concatenate([np.zeros(self._n_x), v]))
+        return both[: self._n_x], both[self._n_x :]
+
+    def cross(self, d: Vector) -> Vector:
+        """J d."""
+        return self._level.hvp(self._w, np.concatenate([d, np.zeros(self._w.size - self._n_x)]))[self._n_x :]
+
+
+@dataclass(frozen=True, eq=False)
+class LowerPoint:
+    """An approximate solution of the lower level.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n_y,)
+    residual : float
+        ``||grad_y f(x, y)||``.
+    """
+
+    y: Vector
+    residual: float
+
+
+def newton_lower(
+    problem: BilevelProblem, x: Vector, y: Vector, tolerance: float, model: Curvature | None = None
+) -> LowerPoint:
+    """Minimise f(x, .) by Newton's method until ``||grad_y f|| <= tolerance`` or no step shrinks it.
+
+    Along the Newton direction the norm of the gradient falls, whatever the distance from the solution, since
+    the lower level is strongly convex: it is the merit function, and f itself is not evaluated.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+        With an unconstrained lower level.
+    x, y : ndarray, shapes (n_x,), (n_y,)
+        The upper variables, and the start.
+    tolerance : float
+        Absolute.
+    model : Curvature, optional
+        At a point nearby: chord steps with it come first.
+
+    Raises
+    ------
+    NotConvexError
+    """
+    n_x = problem.n_x
+    g = problem.lower.gradient(problem.join(x, y))[n_x:]
+    norm = first = float(np.linalg.norm(g))
+    if model is not None and not model.reusable:
+        model = None
+    for _ in range(MAX_STEPS):
+        if not norm > tolerance:
+            break
+        fresh = model is None
+        if model is None:
+            model = curvature_at(problem, problem.join(x, y))
+        forcing = min(0.1, np.sqrt(norm / max(first, norm))) * norm
+        d = model.solve(g, max(min(forcing, 0.1 * norm), 0.1 * tolerance))
+        trial, t = _shorter_gradient(problem, x, y, d, norm, backtrack=fresh)
+        if trial is not None:
+            y, g, norm, before = *trial, norm
+        if trial is None and fresh:
+            break  # at the floor of rounding
+        if not model.reusable or trial is None or t < 1.0 or norm > CONTRACTION * before:
+            model = None
+    return LowerPoint(y, norm)
+
+
+def _shorter_gradient(
+    problem: BilevelProblem, x: Vector, y: Vector, d: Vector, norm: float, backtrack: bool
+) -> tuple[tuple[Vector, Vector, float] | None, float]:
+    """The first of y - d, y - d/2, ... with a shorter gradient (only y - d without `backtrack`)."""
+    t = 1.0
+    while t > 1e-8:
+        trial = y - t * d
+        g = problem.lower.gradient(problem.join(x, trial))[problem.n_x :]
+        trial_norm = float(np.linalg.norm(g))
+        if trial_norm <= (1.0 - 1e-4 * t) * norm:
+            return (trial, g, trial_norm), t
+        if not backtrack:
+            break
+        t *= 0.5
+        if norm <= 1e-10 * (1.0 + float(np.linalg.norm(y))) and t < 0.2:
+            break
+    return None, t
