@@ -15,6 +15,9 @@ _CHUNK = 4_000_000
 _FEW = 250_000
 """The same where they are used once, from the cache."""
 
+_FOUR = 4
+"""Vectors that a pass over a sparse X takes at once."""
+
 _NO_SCALE = np.empty(0)
 
 
@@ -63,6 +66,10 @@ class Design:
     def adjoint(self, v: Array) -> Array:
         """X'v, v of shape (n,) or (n, k)."""
         return np.array(v)
+
+    def adjoints(self, vectors: list[Array]) -> list[Array]:
+        """X'v for several v of shape (n,)."""
+        return [self.adjoint(v) for v in vectors]
 
     def adjoint_of(self, columns: Indices, v: Array) -> Array:
         """X[:, columns]'v, v of shape (n,) or (n, k)."""
@@ -151,6 +158,11 @@ class DenseDesign(Design):
         out = np.empty(self.shape[1])
         (kernels.adjoint_by_columns if self.by_columns else kernels.adjoint_by_rows)(self.X, v, out)
         return out
+
+    def adjoints(self, vectors: list[Array]) -> list[Array]:
+        if self.X.dtype != np.float64:
+            return super().adjoints(vectors)
+        return list(np.asarray(vectors) @ self.X)
 
     def _adjoint_of(self, columns: Indices, v: Array) -> Array:
         from . import design_kernels as kernels
@@ -268,6 +280,18 @@ class SparseDesign(Design):
         sparse_adjoint(*self.parts, v, out)
         return out
 
+    def adjoints(self, vectors: list[Array]) -> list[Array]:
+        from .design_kernels import sparse_adjoint_of_four
+
+        found: list[Array] = []
+        for start in range(0, len(vectors), _FOUR):
+            part, out = vectors[start : start + _FOUR], np.empty((_FOUR, self.shape[1]))
+            V = np.zeros((self.shape[0], _FOUR))
+            V[:, : len(part)] = np.transpose(part)
+            sparse_adjoint_of_four(*self.parts, V, out)
+            found += list(out[: len(part)])
+        return found
+
     def _adjoint_of(self, columns: Indices, v: Array) -> Array:
         from .design_kernels import sparse_adjoint_of
 
@@ -307,6 +331,40 @@ class SparseDesign(Design):
         work = np.zeros(self.shape[0])
         sparse_gram_rows(*self.parts, columns, first, _NO_SCALE if weights is None else weights, work, out)
         return out
+
+
+class RememberedDesign(Design):
+    """X with some products X'v made in advance, in one pass; each is handed out once.
+
+    For products and their adjoints alone, as certificates need them.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    vectors : list of ndarray, shape (n,)
+        Vectors v. What is asked for is compared entry by entry: another v takes a pass of its own.
+    """
+
+    def __init__(self, design: Design, vectors: list[Array]) -> None:
+        super().__init__(design.shape)
+        self.kind, self._design = design.kind, design
+        self._known = list(zip(vectors, design.adjoints(vectors), strict=True))
+
+    def adjoint(self, v: Array) -> Array:
+        """X'v, by a pass where it is not known."""
+        for i, (known, _) in enumerate(self._known):
+            if np.array_equal(known, v):
+                return self._known.pop(i)[1]
+        return self._design.adjoint(v)
+
+    def product(self, w: Array) -> Array:
+        """X w."""
+        return self._design.product(w)
+
+    def columns(self, columns: Indices) -> Array:
+        """X[:, columns]."""
+        return self._design.columns(columns)
 
 
 def design_of(X: Any, n: int) -> Design:

@@ -188,6 +188,20 @@ def sparse_adjoint(indptr, indices, data, v, out):
         out[j] = total
 
 
+@njit(_csc(_read(types.float64, 2), types.float64[:, ::1]), **_OPTIONS)
+def sparse_adjoint_of_four(indptr, indices, data, V, out):
+    """Out = (X'V)' for V, (n, 4): the time of two products."""
+    for j in range(indptr.size - 1):
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        for k in range(np.uint64(indptr[j]), np.uint64(indptr[j + 1])):
+            x, i = np.float64(data[k]), np.uint64(indices[k])
+            a += x * V[i, 0]
+            b += x * V[i, 1]
+            c += x * V[i, 2]
+            d += x * V[i, 3]
+        out[0, j], out[1, j], out[2, j], out[3, j] = a, b, c, d
+
+
 @njit(_csc(_INDICES, _VECTOR, _OUT), **_OPTIONS)
 def sparse_adjoint_of(indptr, indices, data, columns, v, out):
     """Out = X[:, columns]'v."""

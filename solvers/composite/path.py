@@ -14,10 +14,7 @@ from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Datafit, Penalty
 from ..result import Result
 from ..status import Status
-from .auto import fastest
-from .driver import Run
-from .minimize import start
-from .working_set import WorkingSet, _State
+from .walk import Walk
 
 _SPARSE_FROM = 2000
 """Coefficients of a path are kept as a sparse array from so many columns of X on."""
@@ -129,30 +126,22 @@ def composite_path(
         problem = CompositeProblem(datafit, penalty, X, intercept=intercept, offset=offset)
     levels = grid(problem, lambdas, count, ratio)
     started = perf_counter()
-    w, b = start(problem)
+    walk = Walk(problem, levels, tol, started + max_time)
     found: list[_Point] = []
     status = Status.CONVERGED
-    known: tuple[_State, Array] | None = None
-    first = problem.with_penalty(problem.penalty.scaled(float(levels[0])))
-    method = fastest(first, tol)  # one for all levels: no method asks how large the penalty is
-    method.check(first)
-    for level in levels:
-        part = problem.with_penalty(problem.penalty.scaled(float(level)))
-        run = Run(method, part, max_time=max_time - (perf_counter() - started))
-        state = None
-        if isinstance(method, WorkingSet) and known is not None:
-            state = method.resume(part, *known)
-        result = run.solve(w, b, state)
-        w, b, status = result.x, result.intercept, result.status
-        known = None
-        if isinstance(run.state, _State) and run.state.w is result.x:
-            known = (run.state, result.jac)
+    while len(found) < levels.size:
+        try:
+            result = walk.next_solution()
+        except KeyboardInterrupt:  # between the solution of some levels and their certificates
+            status = Status.INTERRUPTED
+            break
+        status = result.status
         found.append(_Point.of(result))
         if status in {Status.TIME_LIMIT, Status.INTERRUPTED}:
             break
         try:
             if callback is not None:
-                callback(float(level), result)
+                callback(float(levels[len(found) - 1]), result)
         except StopIteration:
             status = Status.USER_STOP
             break

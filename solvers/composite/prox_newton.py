@@ -77,20 +77,20 @@ class Iterate:
         design, datafit = self.problem.design, self.problem.datafit
         for k in range(_MAX_NEWTON):
             g = datafit.gradient(self.eta)
+            if self.quadratic:
+                self._newton_step(columns, part, g, None, 0.5 * goal)
+                return 1
             slopes = design.adjoint_of(columns, g)
             worst = part.excess(self.w[columns], slopes).max(initial=0.0)
             if worst <= goal and k:
                 return k
-            if self.quadratic:
-                self._newton_step(columns, part, g, slopes, 0.5 * goal)
-                return k + 1
             inner = max(0.2 * goal, min(_FORCING, worst / self.scale) * worst)
             if not self._newton_step(columns, part, g, slopes, inner):
                 return k + 1
         return _MAX_NEWTON
 
     def _newton_step(
-        self, columns: Indices, part: Terms | GroupTerms, g: Array, slopes: Array, goal: float
+        self, columns: Indices, part: Terms | GroupTerms, g: Array, slopes: Array | None, goal: float
     ) -> bool:
         """Minimise the model at eta, then search between here and its solution; whether P fell."""
         design = self.problem.design
@@ -127,7 +127,7 @@ class Iterate:
         columns: Indices,
         part: Terms | GroupTerms,
         g: Array,
-        slopes: Array,
+        slopes: Array | None,
         h: Array | None,
         total: float,
     ) -> Quadratic:
@@ -145,7 +145,8 @@ class Iterate:
                 return ColumnQuadratic(design, columns, h, u, w, part, total, known)
             return GroupColumnQuadratic(design, columns, h, u, w, part, total, known, self._blocks(h))
         G = self._gram_matrix(columns, h, total)
-        r = (design.adjoint_of(columns, u) if total > 0.0 else -slopes) - part.linear
+        r = design.adjoint_of(columns, u) if total > 0.0 or slopes is None else -slopes
+        r -= part.linear
         return GramQuadratic(G, r, w, part) if isinstance(part, Terms) else GroupQuadratic(G, r, w, part)
 
     def _blocks(self, h: Array | None) -> BlockCache:

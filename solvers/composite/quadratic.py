@@ -149,20 +149,21 @@ def newton_step(model: CoordinateQuadratic) -> bool:
         return False
     part, old = terms.at(F), w[F]
     curvatures = part.curvatures(np.abs(old))
-    force = model.force()[F] - np.sign(old) * part.slopes(np.abs(old))
+    force = model.force()[F]
+    slope = force - np.sign(old) * part.slopes(np.abs(old))
     if part.kind == CONVEX:
-        force -= part.l2 * old
-    d = model.newton_direction(F, force, curvatures)
-    return d is not None and _projected_search(model, F, part, d)
+        slope -= part.l2 * old
+    d = model.newton_direction(F, slope, curvatures)
+    return d is not None and _projected_search(model, F, part, force, d)
 
 
-def _projected_search(model: CoordinateQuadratic, F: Indices, part: Terms, d: Array) -> bool:
+def _projected_search(model: CoordinateQuadratic, F: Indices, part: Terms, force: Array, d: Array) -> bool:
     """Along the projection of w + alpha d onto orthant and bounds; whether it ended at a kink.
 
     Where that falls less than the segment does up to the first kink or bound it meets, the latter is taken:
     it always falls, also where the matrix is singular and d very long, and takes one off the support.
     """
-    old, force = model.w[F], model.force()[F]
+    old = model.w[F]
     cost = part.values(old) - float(part.linear @ old)
 
     def change_by(step: Array) -> float:

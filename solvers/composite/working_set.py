@@ -115,6 +115,15 @@ class WorkingSet:
         objective = problem.datafit.value(state.eta) + problem.penalty.value(state.w)
         return _State(state.w, state.b, objective, False, {}, state.eta, gradient, state.items, state.gram)
 
+    def ahead(self, run: Run, state: _State, pool: Indices | None) -> tuple[_State, Array, Indices]:
+        """A solution that the certificate has yet to see; the gradient, new in the pool; and the pool."""
+        assert state.gradient is not None
+        part = _Pool(run, state, state.gradient, pool)
+        found = part.solved()
+        gradient = state.gradient.copy()
+        gradient[part.columns] = part.slopes
+        return found, gradient, part.pool
+
     def step(self, run: Run, state: _State) -> _State:
         """Solve the problem of the pool."""
         if state.gradient is not None:
@@ -133,7 +142,7 @@ def known_terms(penalty: Penalty, shape: tuple[int, ...]) -> Terms | GroupTerms 
 class _Pool:
     """The problem of some items, the rest of w fixed."""
 
-    def __init__(self, run: Run, state: _State, gradient: Array) -> None:
+    def __init__(self, run: Run, state: _State, gradient: Array, pool: Indices | None = None) -> None:
         self.problem = problem = run.problem
         terms = known_terms(problem.penalty, problem.shape)
         assert terms is not None
@@ -149,14 +158,17 @@ class _Pool:
         if seen and self.excess.max(initial=0.0) <= 2.0 * self.sharp * run.tol * self.point.scale:
             self.sharp *= 0.1  # nothing violates, and yet the certificate does not hold
         self.goal = max(self.sharp * run.tol, _ROUNDING) * self.point.scale
+        self._prune()
+        self.pool = self._chosen() if pool is None else pool
+        self.columns = terms.columns_of(self.pool)
+        self.slopes: Array = gradient[self.columns]
 
     def solved(self) -> _State:
         """By working sets that grow until nothing in the pool violates."""
         point, terms = self.point, self.terms
-        self._prune()
-        pool = self._pool()
+        pool, columns = self.pool, self.columns
         whole = pool.size == terms.count
-        part, columns = terms.at(pool), terms.columns_of(pool)
+        part = terms.at(pool)
         excess = self.excess[pool]
         rounds = newtons = 0
         while True:
@@ -165,7 +177,8 @@ class _Pool:
             goal = max(self.goal, _FORCING * excess.max(initial=0.0))
             working = terms.columns_of(self.items)
             newtons += point.minimise(working, terms.at(self.items), goal)
-            excess = part.excess(point.w[columns], point.slopes(columns))
+            self.slopes = point.slopes(columns)
+            excess = part.excess(point.w[columns], self.slopes)
             self.moving = pool[part.moves(point.w[columns])]
             if excess.max(initial=0.0) <= 2.0 * self.goal or rounds >= _MAX_ROUNDS:
                 break
@@ -204,7 +217,7 @@ class _Pool:
         gram.keep(np.repeat(near, widths)[: gram.columns.size])
         self.items = items[near]
 
-    def _pool(self) -> Indices:
+    def _chosen(self) -> Indices:
         """The working set, what moves, and the items nearest to moving."""
         terms, p = self.terms, self.problem.p
         average = p / terms.count
