@@ -99,7 +99,7 @@ def hypergradient_at(
 def hypergradient(
     problem: BilevelProblem, x: ArrayLike, y: ArrayLike | None = None, *, tol: float = 1e-12
 ) -> Hypergradient:
-    """Gradient of ``x -> F(x, y*(x))``, y*(x) the solution of a free and strongly convex lower level.
+    """Gradient of ``x -> F(x, y*(x))`` for a free and strongly convex lower level.
 
     Parameters
     ----------
