@@ -130,6 +130,27 @@ def test_a_far_system_is_foreseen_to_need_a_new_one():
     assert not policy.due(0.1)
 
 
+def test_a_solve_that_was_cut_off_is_foreseen_to_cost_more_than_it_had_cost():
+    policies = [RefreshPolicy(), RefreshPolicy()]
+    for policy, cut in zip(policies, (False, True), strict=True):
+        policy.rebuilt(0.0, 10.0)
+        policy.solved(0.0, 2.0, fresh=True)
+        for _ in range(5):
+            policy.solved(1.0, 4.0, fresh=False, cut=cut)
+    whole, cut_off = (policy.foreseen_excess(1.0) for policy in policies)
+    assert 0.0 < whole < 2.5
+    assert cut_off > 2.0 * whole
+
+
+def test_patience_with_many_systems_is_none_with_one_that_costs_more_than_a_set_up():
+    policy = RefreshPolicy(ageing=1.0)
+    policy.patience = 64.0
+    policy.rebuilt(0.0, 10.0)
+    policy.solved(0.0, 2.0, fresh=True)
+    assert not policy.due(0.5)
+    assert policy.due(3.0)
+
+
 def test_a_failure_makes_it_due():
     policy = RefreshPolicy()
     assert policy.due(None)
@@ -157,3 +178,40 @@ def test_the_cost_model_follows_the_place():
     assert model.expected(0.7) == pytest.approx(3.0 * np.exp(0.35), rel=0.05)
     median, hopeful = model.outlook(0.7)
     assert hopeful < median == model.expected(0.7)
+
+
+def test_a_guess_is_one_for_its_place_until_something_is_known():
+    model = CostModel(slope=-0.5)
+    model.guess(3.0, 1.0)
+    assert model.expected(1.0) == pytest.approx(3.0)
+    assert model.expected(2.0) == pytest.approx(3.0 * np.exp(-0.5))
+    model.guess(5.0, 1.0)
+    assert model.expected(1.0) == pytest.approx(5.0)
+    model.add(1.0, 4.0)
+    known = model.expected(1.0)
+    model.guess(50.0, 1.0)
+    assert model.expected(1.0) == known
+    assert CostModel.from_state(json.loads(json.dumps(model.state_dict()))).expected(2.0) == model.expected(
+        2.0
+    )
+
+
+def test_optimism_fades_with_what_is_known():
+    portfolio = Portfolio(["a", "b"])
+    outlooks = {"a": Outlook(3.0, 3.0), "b": Outlook(4.0, 2.0)}  # half way to hopeful b costs 2.83
+    for name in ("a", "b"):
+        portfolio.update(name, outlooks[name].solve)
+    assert portfolio.choose(outlooks, 100) == "b"
+    for _ in range(5):
+        portfolio.update("b", 4.0)
+    assert portfolio.choose(outlooks, 100) == "a"
+
+
+def test_one_hard_system_does_not_enlarge_the_budget():
+    portfolio = Portfolio(["a", "b"], exploration=0.03)
+    easy = {"a": Outlook(1.0, 1.0), "b": Outlook(0.5, 0.1, setup=10.0, due=True)}
+    for _ in range(10):
+        assert portfolio.choose(easy, 100) == "a"
+        portfolio.update("a", 1.0)
+    hard = {"a": Outlook(20.0, 20.0), "b": Outlook(19.9, 2.0, setup=10.0, due=True)}
+    assert portfolio.choose(hard, 100) == "a"
