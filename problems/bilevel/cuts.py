@@ -65,8 +65,9 @@ class WithCuts(NLP):
         level = self._lower
         self._answers = []
         for answer in answers:
-            bound, there = np.where(answer.c > 0.0, level.cu, level.cl), answer.c != 0.0
-            self._answers.append((answer.y, answer.c, float(answer.c[there] @ bound[there])))
+            bound = np.where(answer.c > 0.0, level.cu, level.cl)
+            c = np.where(np.isfinite(bound), answer.c, 0.0)  # what a barrier leaves of an absent bound
+            self._answers.append((answer.y, c, float(c[c != 0.0] @ bound[c != 0.0])))
         indptr, indices = self._lower.hessian_structure()
         rows = np.repeat(np.arange(self._w), np.diff(indptr))
         base_indptr, base_indices = base.hessian_structure()

@@ -176,7 +176,9 @@ class _Judge:
             if abs(other.value - self.f) <= near and self._is_elsewhere(other)
         ]
         strong, branches = branches_at(system, self.w, u)
-        error = self._error(strong, system, u, v, rivals)
+        error = self._error(strong, system, u, v, [])
+        if rivals and error.scaled > self.tol:
+            error = self._error(strong, system, u, v, rivals)
         if error.scaled <= self.tol or len(branches) < 2:
             return error, "strong", c
         if len(branches) > MAX_BRANCHES:
