@@ -161,15 +161,15 @@ class _Pool:
         self._prune()
         self.pool = self._chosen() if pool is None else pool
         self.columns = terms.columns_of(self.pool)
-        self.slopes: Array = gradient[self.columns]
+        self.slopes: Array = np.empty(0)
 
     def solved(self) -> _State:
         """By working sets that grow until nothing in the pool violates."""
         point, terms = self.point, self.terms
         pool, columns = self.pool, self.columns
         whole = pool.size == terms.count
-        part = terms.at(pool)
-        excess = self.excess[pool]
+        part = terms if whole else terms.at(pool)
+        excess = self.excess if whole else self.excess[pool]
         rounds = newtons = 0
         while True:
             rounds += 1
@@ -225,10 +225,10 @@ class _Pool:
         size = max(size, 2 * self.items.size, 2 * self.moving.size)
         if size >= terms.count or self._is_large():
             return np.arange(terms.count)
-        scores = self.excess.copy()
-        scores[self.items] = np.inf
-        scores[self.moving] = np.inf
-        return np.sort(np.argpartition(-scores, size - 1)[:size])
+        distance = -self.excess
+        distance[self.items] = -np.inf
+        distance[self.moving] = -np.inf
+        return np.sort(np.argpartition(distance, size - 1)[:size])
 
     def _extend(self, pool: Indices, excess: Array, moves: NDArray[np.bool_]) -> None:
         """Add to the working set what moves and the nearest others."""
