@@ -190,7 +190,7 @@ def check_hypergradient(
     Returns
     -------
     HypergradientCheck
-        An `error` well above 1e-6 says that one of the derivatives is wrong, or that y*(x) is not smooth here.
+        An `error` well above 1e-6 says that a derivative is wrong, or that y*(x) is not smooth here.
 
     Raises
     ------

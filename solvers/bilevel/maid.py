@@ -37,6 +37,10 @@ _ROUNDING = 16 * float(np.finfo(float).eps)
 """Relative uncertainty of F however exact y is."""
 
 
+_PROBE = 1e-3
+"""Least relative length of the first step, from which constants are estimated."""
+
+
 @dataclass
 class _State(State):
     """A point with its hypergradient and the accuracy in force."""
@@ -120,8 +124,8 @@ class Maid:
         )
         try:
             point = hypergradient_at(problem, x, y, self.delta0)
-            state = replace(state, point=point, constants=self.constants or first_constants(point))
-            return self._accurate(run, state)
+            state = replace(state, point=point, constants=self.constants)
+            return self._accurate(run, state if self.constants else self._probed(run, state))
         except NotConvexError:
             return replace(state, F=problem.upper.objective(problem.join(x, y)), point=None)
 
@@ -158,6 +162,20 @@ class Maid:
         if state.settled and run.certificate is not None and run.certificate.holds:
             return Status.CONVERGED
         return Status.STALLED if state.retries >= RETRIES or state.stuck >= MAX_STUCK else None
+
+    def _probed(self, run: Run, state: _State) -> _State:
+        """First constants from two points: the start, and a Newton step of the lower level from there."""
+        assert state.point is not None
+        problem, start = run.problem, state.point
+        newton = start.curvature.solve(problem.lower.gradient(problem.join(state.x, start.y))[problem.n_x :])
+        least = _PROBE * (1.0 + float(np.linalg.norm(start.y)))
+        if float(np.linalg.norm(newton)) < least:
+            newton = run.rng.standard_normal(problem.n_y)
+            newton *= least / float(np.linalg.norm(newton))
+        probe = hypergradient_at(problem, state.x, start.y - newton, self.delta0)
+        constants = updated(first_constants(start), (state.x, start), (state.x, probe))
+        better = min(start, probe, key=lambda point: point.lower_residual)
+        return replace(state, point=better, constants=constants)
 
     def _accurate(self, run: Run, state: _State) -> _State:
         """Eps and delta lowered until omega is small beside the hypergradient, or at its floor."""
