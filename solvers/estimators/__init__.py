@@ -8,6 +8,7 @@ from ..._lazy import attach
 
 if TYPE_CHECKING:
     from .classification import LogisticRegression
+    from .classification_cv import LogisticRegressionCV
     from .cross_validation import ElasticNetCV, GroupLassoCV, LassoCV
     from .regression import ElasticNet, GroupLasso, Lasso, MultiTaskLasso
 
@@ -19,6 +20,7 @@ _HOMES = {
     "Lasso": "regression",
     "LassoCV": "cross_validation",
     "LogisticRegression": "classification",
+    "LogisticRegressionCV": "classification_cv",
     "MultiTaskLasso": "regression",
 }
 
@@ -30,6 +32,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MultiTaskLasso",
 ]
 

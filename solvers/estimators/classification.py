@@ -10,6 +10,7 @@ from ...problems.composite.datafits import Logistic, Multinomial
 from ...problems.composite.penalties import NoPenalty
 from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Penalty
+from ..result import Result
 from .fitting import MATRIX, check_number, check_weights, solve
 from .regression import elastic_net
 
@@ -114,6 +115,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Where the certificate does not confirm the solution to `tol`: also for separable classes without
             a penalty, where there is no minimum.
         """
+        X, datafit, classes = self._read(X, y, sample_weight)
+        problem = CompositeProblem(datafit, self._penalty(), X, intercept=bool(self.fit_intercept))
+        return self._keep(problem, classes, solve(self, problem, self._start()))
+
+    def _read(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Logistic | Multinomial, Any]:
+        """X as it is solved with, the loss of the labels, and the classes."""
         X, y = validate_data(self, X, y, **MATRIX)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -126,14 +133,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         labels = np.minimum(np.searchsorted(classes, y), classes.size - 1)
         weights = self._weights(given, classes, labels)
-        two = classes.size == 2
-        datafit = Logistic(labels, weights) if two else Multinomial(labels, classes.size, weights)
-        problem = CompositeProblem(datafit, self._penalty(), X, intercept=bool(self.fit_intercept))
-        result = solve(self, problem, self._start())
+        if classes.size == 2:
+            return X, Logistic(labels, weights), classes
+        return X, Multinomial(labels, classes.size, weights), classes
+
+    def _keep(self, problem: CompositeProblem, classes: Any, result: Result) -> Self:
+        """Set what a fit has found."""
         self.classes_ = classes
         self.coef_ = np.ascontiguousarray(np.atleast_2d(result.x.T))
         b = np.atleast_1d(result.intercept) if problem.intercept else np.zeros(len(self.coef_))
-        self.intercept_ = b if two else b - b.mean()
+        self.intercept_ = b if classes.size == 2 else b - b.mean()
         self.n_iter_ = np.array([result.nit])
         self.dual_gap_ = float(result.gap)
         return self

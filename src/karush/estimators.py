@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Lasso,
         LassoCV,
         LogisticRegression,
+        LogisticRegressionCV,
         MultiTaskLasso,
     )
 
@@ -29,6 +30,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MultiTaskLasso",
 ]
 

@@ -15,7 +15,8 @@ from sklearn import linear_model
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
@@ -162,6 +163,35 @@ def test_elastic_net_by_cross_validation_chooses_among_ratios(diabetes):
     assert ours.mse_path_.shape == theirs.mse_path_.shape == (2, 8, 3)
     np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-6)
     assert (ours.l1_ratio_, ours.alpha_) == pytest.approx((theirs.l1_ratio_, theirs.alpha_))
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris], ids=["two classes", "three classes"])
+def test_logistic_cross_validation_is_a_search_by_log_loss(load):
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    Cs, folds = [0.03, 0.1, 0.5], StratifiedKFold(3)
+    model = estimators.LogisticRegressionCV(Cs=Cs, cv=folds, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(model.Cs_, Cs)
+    for i, C in enumerate(Cs):
+        for k, (train, test) in enumerate(folds.split(X, y)):
+            # Here the penalty's weight beside the samples' is the one of the fold.
+            one = estimators.LogisticRegression(C * y.size / train.size, tol=1e-8).fit(X[train], y[train])
+            held_out = log_loss(y[test], one.predict_proba(X[test]))
+            assert model.loss_path_[i, k] == pytest.approx(held_out, rel=1e-3)
+    best = int(model.loss_path_.mean(axis=1).argmin())
+    np.testing.assert_allclose(model.C_, Cs[best])
+    again = estimators.LogisticRegression(model.C_, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), again.predict_proba(X), atol=1e-4)
+
+
+def test_logistic_cross_validation_chooses_among_ratios(cancer):
+    X, y = cancer
+    ratios = [0.2, 1.0]
+    model = estimators.LogisticRegressionCV(Cs=4, l1_ratio=ratios, cv=3).fit(X, y)
+    assert model.Cs_.shape == (2, 4)
+    assert model.loss_path_.shape == (2, 4, 3)
+    which, at = np.unravel_index(model.loss_path_.mean(axis=2).argmin(), (2, 4))
+    assert (model.l1_ratio_, model.C_) == (ratios[which], model.Cs_[which, at])
 
 
 def test_groups_of_one_are_the_lasso_and_larger_ones_live_or_die_together(diabetes):
