@@ -117,7 +117,8 @@ class LogisticRegressionCV(LogisticRegression):
         means = np.average(losses, axis=2, weights=held_out)
         which, at = np.unravel_index(int(np.argmin(means)), means.shape)
         several = np.ndim(self.l1_ratio) > 0
-        self.Cs_, self.loss_path_ = (1.0 / levels, losses) if several else (1.0 / levels[0], losses[0])
+        self.Cs_: Array = 1.0 / (levels if several else levels[0])
+        self.loss_path_: Array = losses if several else losses[0]
         self.C_, self.l1_ratio_ = float(1.0 / levels[which, at]), float(ratios[which])
         chosen = problems[which]
         problem = chosen.with_penalty(chosen.penalty.scaled(float(levels[which, at])))
