@@ -1,0 +1,242 @@
+"""`penalty`: first derivatives only, by a penalty on the lower level (Kwon, Kwon, Wright & Nowak, 2023).
+
+With l(x, sigma) = min over y in Y of sigma F(x, y) + f(x, y), the value function F(x, y*(x)) is approximated by
+
+    psi(x) = (l(x, sigma) - l(x, 0)) / sigma
+    grad psi(x) = grad_x F(x, y_s) + (grad_x f(x, y_s) - grad_x f(x, z)) / sigma
+
+with the minimisers y_s of sigma F + f and z of f; or by its central difference
+
+    psi(x) = (l(x, sigma) - l(x, -sigma)) / (2 sigma).
+
+For sigma = sigma0, sigma0/5, ...:
+
+    minimise psi over X; each evaluation minimises two functions of y over Y from the last y_s and z
+    extrapolate the path of (x, y_s) to sigma = 0, and solve the lower level there from y_s
+
+Steps are those of projected L-BFGS with backtracking in both loops, so there are no step sizes to choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...problems.bilevel.problem import BilevelProblem
+from ...problems.nlp import Vector
+from ..status import Status
+from .driver import Run, State
+from .outer_step import OuterStep
+from .penalty_path import PathPoint, extrapolated
+from .set_descent import Function, descend
+
+FALL = 0.2
+"""Factor from one sigma to the next."""
+
+MIN_SIGMA = 1e-9
+"""Relative to the first sigma: below, differences of gradients are rounding."""
+
+FIRST_LOOK = 3
+"""Points of the path before its end is taken for an answer."""
+
+INNER_ITERATIONS = 500
+
+_OUTER = 1e-2
+"""Target of psi's residual, relative to tol: the extrapolation magnifies errors."""
+
+_INNER = 1e-2
+"""Target of the inner residuals, relative to sigma times that of psi, which divides them by sigma."""
+
+_FLOOR = 1e-14
+"""Least target of an inner residual."""
+
+
+@dataclass
+class _State(State):
+    """With sigma, the point of its problem, the lower solutions there, and the path so far."""
+
+    sigma: float = 0.0
+    first_sigma: float = 0.0
+    position: Vector = field(default_factory=lambda: np.zeros(0))
+    inner: _Inner | None = None
+    path: list[PathPoint] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The deterministic double loop, for lower levels without constraints beyond the set Y.
+
+    The lower level needs no second derivatives and may have many solutions, as long as f(x, .) rises at least
+    quadratically from their set (the proximal Polyak-Lojasiewicz condition).
+
+    Parameters
+    ----------
+    tol : float, default 1e-6
+        Tolerance of the certificate.
+    max_iterations : int, default 200
+        Steps, each of at most `outer_iterations` iterations on psi.
+    outer_iterations : int, default 50
+        Iterations on psi within a step, after which callback and limits have a look.
+    sigma0 : float, optional
+        First weight of F. Default: a tenth of the curvature of f over that of F along y at the start.
+    central : bool, default False
+        Central differences in sigma: an error of order sigma^2, for lower levels that are smooth and strongly
+        convex over a free y.
+    memory : int, default 10
+        Pairs of L-BFGS.
+    """
+
+    tol: float = 1e-6
+    max_iterations: int = 200
+    outer_iterations: int = 50
+    sigma0: float | None = None
+    central: bool = False
+    memory: int = 10
+
+    def __post_init__(self) -> None:
+        if self.sigma0 is not None and not (np.isfinite(self.sigma0) and self.sigma0 > 0.0):
+            raise ValueError(f"sigma0 must be a number > 0, got {self.sigma0}")
+        if self.outer_iterations < 1:
+            raise ValueError(f"outer_iterations must be >= 1, got {self.outer_iterations}")
+
+    def refusal(self, problem: BilevelProblem) -> str | None:
+        """Constraints other than X and Y; for `central`, a set Y as well."""
+        named = refusal_of_constraints(problem)
+        if named is None and self.central and np.isfinite([problem.Y.lb, problem.Y.ub]).any():
+            return "bounds on y, which central differences do not take"
+        return named
+
+    def init(self, run: Run) -> _State:
+        """The start, with the first sigma."""
+        problem = run.problem
+        x, y = problem.x0.copy(), problem.y0.copy()
+        sigma = first_sigma(run, x, y) if self.sigma0 is None else self.sigma0
+        F = problem.upper.objective(problem.join(x, y))
+        inner = _Inner(run, self, y)
+        return _State(x, y, F, sigma=sigma, first_sigma=sigma, position=x, inner=inner)
+
+    def step(self, run: Run, state: _State) -> _State:
+        """Iterations on psi at one sigma; where they are done, the end of the path and the next sigma."""
+        inner, problem = state.inner, run.problem
+        assert inner is not None
+        inner.sigma = state.sigma
+        found = descend(
+            inner.psi,
+            OuterStep(problem.X, self.memory),
+            state.position,
+            _OUTER * self.tol,
+            self.outer_iterations,
+            inner.uncertainty(),
+        )
+        record = {"sigma": state.sigma, "residual": found.residual}
+        state = replace(state, position=found.v, settled=False, record=record)
+        if not found.done:
+            y = inner.z.copy()
+            return replace(state, x=found.v, y=y, F=problem.upper.objective(problem.join(found.v, y)))
+        inner.psi(found.v)
+        point = (
+            PathPoint(state.sigma**2, problem.join(found.v, 0.5 * (inner.y_s + inner.z)))
+            if self.central
+            else PathPoint(state.sigma, problem.join(found.v, inner.y_s))
+        )
+        path = [*state.path, point]
+        return self._end(run, replace(state, path=path, sigma=FALL * state.sigma))
+
+    def check(self, run: Run, state: _State) -> Status | None:
+        """The certificate's word, or the least sigma."""
+        if state.settled and run.certificate is not None and run.certificate.holds:
+            return Status.CONVERGED
+        return Status.STALLED if state.sigma < MIN_SIGMA * state.first_sigma else None
+
+    def _end(self, run: Run, state: _State) -> _State:
+        """Where the path leads, with the lower solution there."""
+        problem, inner = run.problem, state.inner
+        assert inner is not None
+        x, y = problem.split(extrapolated(state.path))
+        x = problem.X.project(x)
+        y = inner.lower_solution(x, problem.Y.project(y))
+        F = problem.upper.objective(problem.join(x, y))
+        return replace(state, x=x, y=y, F=F, settled=len(state.path) >= FIRST_LOOK)
+
+
+class _Inner:
+    """Minimisers over Y of a F + f, a = sigma and 0 (or -sigma), and psi made of them."""
+
+    def __init__(self, run: Run, method: Penalty, y: Vector) -> None:
+        self.problem, self.method = run.problem, method
+        self.y_s, self.z = y.copy(), y.copy()
+        self.sigma = 1.0
+        self.size = 1.0
+        self._models = [OuterStep(run.problem.Y, method.memory) for _ in range(2)]
+
+    def psi(self, x: Vector) -> tuple[float, Vector]:
+        """Psi and its gradient."""
+        sigma = self.sigma
+        other, width = (-sigma, 2.0 * sigma) if self.method.central else (0.0, sigma)
+        self.y_s, above, g_above = self._minimum(x, self.y_s, sigma, 0)
+        self.z, below, g_below = self._minimum(x, self.z, other, 1)
+        self.size = max(abs(above), abs(below))
+        return (above - below) / width, (g_above - g_below) / width
+
+    def uncertainty(self) -> float:
+        """Absolute error of psi by rounding."""
+        return 16 * float(np.finfo(float).eps) * self.size / self.sigma
+
+    def lower_solution(self, x: Vector, y: Vector) -> Vector:
+        """The lower solution that gradient steps from y lead to: near y where there are many."""
+        fun = self._weighted(x, 0.0)
+        return descend(fun, OuterStep(self.problem.Y, self.method.memory), y, _FLOOR, INNER_ITERATIONS).v
+
+    def _minimum(self, x: Vector, y: Vector, a: float, k: int) -> tuple[Vector, float, Vector]:
+        """The minimiser of a F(x, .) + f(x, .), the minimum l(x, a), and its gradient by x."""
+        target = max(_FLOOR, _INNER * _OUTER * self.method.tol * self.sigma)
+        found = descend(self._weighted(x, a), self._models[k], y, target, INNER_ITERATIONS)
+        w = self.problem.join(x, found.v)
+        by_x = self.problem.lower.gradient(w)[: x.size].copy()
+        if a:
+            by_x += a * self.problem.upper.gradient(w)[: x.size]
+        return found.v, found.value, by_x
+
+    def _weighted(self, x: Vector, a: float) -> Function:
+        problem, n_x = self.problem, x.size
+
+        def fun(y: Vector) -> tuple[float, Vector]:
+            w = problem.join(x, y)
+            value, gradient = problem.lower.objective_and_gradient(w)
+            by_y = gradient[n_x:].copy()
+            if a:
+                F, F_gradient = problem.upper.objective_and_gradient(w)
+                value += a * F
+                by_y += a * F_gradient[n_x:]
+            return value, by_y
+
+        return fun
+
+
+def refusal_of_constraints(problem: BilevelProblem) -> str | None:
+    """What the penalty methods do not take: constraints beyond the sets X and Y."""
+    if problem.lower.m:
+        return "lower constraints beyond the set Y"
+    return refusal_above(problem)
+
+
+def refusal_above(problem: BilevelProblem) -> str | None:
+    """Constraints of the upper level beyond X."""
+    if problem.upper.m:
+        return "upper constraints beyond the set X"
+    bounds = problem.upper.lb[problem.n_x :], problem.upper.ub[problem.n_x :]
+    return "upper bounds on y" if np.isfinite(bounds).any() else None
+
+
+def first_sigma(run: Run, x: Vector, y: Vector) -> float:
+    """A tenth of the curvature of f over that of F, along one random step of y."""
+    problem, n_x = run.problem, run.problem.n_x
+    step = 1e-4 * max(1.0, float(abs(y).max())) * run.rng.standard_normal(y.size)
+    here, there = problem.join(x, y), problem.join(x, problem.Y.project(y + step))
+    curvatures = [
+        float(np.linalg.norm(level.gradient(there)[n_x:] - level.gradient(here)[n_x:].copy()))
+        for level in (problem.lower, problem.upper)
+    ]
+    ratio = curvatures[0] / curvatures[1] if curvatures[1] > 0.0 else 1.0
+    return 0.1 * (min(max(ratio, 1e-3), 1e3) if np.isfinite(ratio) and ratio > 0.0 else 1.0)

@@ -1,0 +1,112 @@
+"""Descent over a convex set by projected L-BFGS: the inner and outer loops of the penalty methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...problems.nlp import Vector
+from .outer_step import ARMIJO, OuterStep, shrinkage
+
+MAX_BACKTRACKS = 30
+
+MAX_STUCK = 3
+"""Searches in a row without a step, each from a shorter one, after which the descent ends."""
+
+_ROUNDING = 16 * float(np.finfo(float).eps)
+
+Function = Callable[[Vector], tuple[float, Vector]]
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """Where a descent ended.
+
+    Attributes
+    ----------
+    v, value, gradient : ndarray, float, ndarray
+    residual : float
+        Largest entry of v - P(v - gradient).
+    done : bool
+        Whether the residual is within the target, or rounding allows no further step.
+    """
+
+    v: Vector
+    value: float
+    gradient: Vector
+    residual: float
+    done: bool
+
+
+def descend(
+    fun: Function,
+    model: OuterStep,
+    v: Vector,
+    target: float,
+    max_iterations: int,
+    uncertainty: float = 0.0,
+) -> Descent:
+    """Lower a smooth function over the set of `model`.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(v)``: value and gradient.
+    model : OuterStep
+        The set and the L-BFGS pairs, which are kept for the next call.
+    v : ndarray
+        Start, in the set.
+    target : float
+        Residual to reach.
+    max_iterations : int
+    uncertainty : float, default 0
+        Absolute error of values, beyond the rounding of their own size.
+
+    Returns
+    -------
+    Descent
+    """
+    value, gradient = fun(v)
+    stuck = 0
+    for _ in range(max_iterations):
+        residual = float(abs(model.residual(v, gradient)).max())
+        if residual <= target or not np.isfinite(residual):
+            return Descent(v, value, gradient, residual, residual <= target)
+        unsure = max(uncertainty, _ROUNDING * abs(value))
+        found = _search(fun, model, v, value, gradient, unsure)
+        if found is None:
+            stuck += 1
+            if stuck >= MAX_STUCK:
+                return Descent(v, value, gradient, residual, True)
+            model.shorten(1e-3**stuck * max(1.0, float(abs(v).max())))
+            continue
+        stuck = 0
+        v_next, value, gradient_next = found
+        model.learn(v_next - v, gradient_next - gradient)
+        v, gradient = v_next, gradient_next
+    residual = float(abs(model.residual(v, gradient)).max())
+    return Descent(v, value, gradient, residual, residual <= target)
+
+
+def _search(
+    fun: Function, model: OuterStep, v: Vector, value: float, gradient: Vector, unsure: float
+) -> tuple[Vector, float, Vector] | None:
+    """The first of t = 1, 1/2, ... that lowers the value enough, or, where it says nothing more, its slope."""
+    d = model.direction(v, gradient)
+    t = 1.0
+    for _ in range(MAX_BACKTRACKS):
+        v_next = model.X.project(v + t * d)
+        slope = float(gradient @ (v_next - v))
+        if not slope < 0.0:
+            return None
+        value_next, gradient_next = fun(v_next)
+        rise = value_next - value
+        if np.isfinite(rise) and np.isfinite(gradient_next).all():
+            if rise <= ARMIJO * slope:
+                return v_next, value_next, gradient_next
+            if rise <= unsure and abs(float(gradient_next @ (v_next - v))) <= (1.0 - 2.0 * ARMIJO) * -slope:
+                return v_next, value_next, gradient_next
+        t *= shrinkage(rise, slope)
+    return None
