@@ -21,6 +21,8 @@ from ...problems.nlp import NLP, Vector
 DENSE_SIZE, DENSE_SHARE = 2000, 0.1
 """H is factorised as dense up to this order from this share of nonzeros on, and always up to order 50."""
 
+_EPS = float(np.finfo(float).eps)
+
 CONTRACTION = 0.3
 """Chord steps with an old factorisation go on while they shrink the gradient at least so much."""
 
@@ -39,6 +41,8 @@ class Curvature(Protocol):
 
     reusable: bool
     """Whether solving again is cheap, so that an old point's H serves for steps elsewhere."""
+    size: float
+    """||H||, roughly; 0 where it is not known. Rounding in grad_y f is that times y's."""
 
     def solve(self, b: Vector, tolerance: float = 0.0) -> Vector:
         """H^-1 b; where that is done by iteration, to a residual below the tolerance.
@@ -86,6 +90,7 @@ class MatrixCurvature:
     def __init__(self, hessian: csr_array, n_x: int) -> None:
         rows = hessian[n_x:]
         self.J, self.H = rows[:, :n_x], rows[:, n_x:]
+        self.size = float(abs(self.H).sum(axis=1).max())
 
     def solve(self, b: Vector, tolerance: float = 0.0) -> Vector:
         """By the factorisation, with one step of refinement."""
@@ -155,6 +160,7 @@ class ProductCurvature:
     """
 
     reusable = False
+    size = 0.0
 
     def __init__(self, level: NLP, w: Vector, n_x: int) -> None:
         self._level, self._w, self._n_x = level, w.copy(), n_x
@@ -274,6 +280,8 @@ def newton_lower(
         fresh = model is None
         if model is None:
             model = curvature_at(problem, problem.join(x, y))
+        if norm <= _EPS * model.size * float(np.linalg.norm(y)):
+            break
         forcing = min(0.1, np.sqrt(norm / max(first, norm))) * norm
         d = model.solve(g, max(min(forcing, 0.1 * norm), 0.1 * tolerance))
         trial, t = _shorter_gradient(problem, x, y, d, norm, backtrack=fresh)

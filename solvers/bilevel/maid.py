@@ -41,14 +41,22 @@ _PROBE = 1e-3
 """Least relative length of the first step, from which constants are estimated."""
 
 
+_AHEAD = 0.1
+"""Eps is set for hypergradients of this relative length, so that steps seldom have to be solved for again."""
+
+
 @dataclass
 class _State(State):
-    """A point with its hypergradient and the accuracy in force."""
+    """A point with its hypergradient and the accuracy in force.
+
+    `exhausted`: rounding keeps omega from being as small as the hypergradient asks for.
+    """
 
     outer: OuterStep | None = None
     point: Hypergradient | None = None
     constants: Constants | None = None
     omega: float = np.inf
+    exhausted: bool = False
     eps: float = 0.0
     delta: float = 0.0
     target: float = 0.0
@@ -183,6 +191,7 @@ class Maid:
         assert state.point is not None
         assert state.constants is not None
         point, constants, eps, delta = state.point, state.constants, state.eps, state.delta
+        exhausted = False
         while True:
             omega = constants.error_bound(point)
             away = state.outer.residual(state.x, point.gradient)
@@ -195,10 +204,16 @@ class Maid:
             sharper = self._solved(run, state.x, point.y, replace(state, eps=eps, delta=delta), point)
             floor = sharper.lower_residual >= point.lower_residual
             if floor and sharper.adjoint_residual >= point.adjoint_residual:
+                eps, exhausted = max(eps, constants.error_of_lower(point.lower_residual)), True
                 break
             constants = self._learned(replace(state, point=point), state.x, sharper)
             point = sharper
         residual = float(abs(away).max())
+        if (
+            omega > 0.0 and not exhausted
+        ):  # what the next hypergradient, perhaps a tenth of this one, is likely to need
+            fitting = _AHEAD * enough / omega
+            eps = min(eps, fitting * constants.error_of_lower(point.lower_residual))
         return replace(
             state,
             y=point.y,
@@ -206,6 +221,7 @@ class Maid:
             point=point,
             constants=constants,
             omega=omega,
+            exhausted=exhausted,
             eps=eps,
             delta=delta,
             settled=residual <= state.target,
@@ -223,11 +239,15 @@ class Maid:
         return replace(sharper, settled=sharper.settled or stuck >= MAX_STUCK)
 
     def _search(self, run: Run, state: _State, d: Vector) -> tuple[Vector, Hypergradient] | None:
-        """The first of t = 1, 1/2, ... with a sufficient decrease in spite of all errors."""
+        """The first of t = 1, 1/2, ... with a sufficient decrease in spite of all errors.
+
+        Where accuracy is exhausted the values are taken as they are: the certificate has the last word.
+        """
         assert state.point is not None
         assert state.constants is not None
         problem, old, constants = run.problem, state.point, state.constants
-        unsure_here = constants.error_of_value(old) + _ROUNDING * abs(old.F)
+        doubt = 0.0 if state.exhausted else 1.0
+        rounding = _ROUNDING * max(1e-8, abs(old.F))
         t = 1.0
         for _ in range(self.max_backtracks):
             x = problem.X.project(state.x + t * d)
@@ -240,7 +260,8 @@ class Maid:
                 lower = newton_lower(problem, x, y, constants.modulus * state.eps, old.curvature)
                 F, gradient = problem.upper.objective_and_gradient(problem.join(x, lower.y))
                 rise, by_y = F - old.F, float(np.linalg.norm(gradient[problem.n_x :]))
-                unsure = unsure_here + constants.value_error(by_y, lower.residual)
+                errors = constants.error_of_value(old) + constants.value_error(by_y, lower.residual)
+                unsure = rounding + doubt * errors
                 if rise + unsure <= ARMIJO * slope:
                     return x, hypergradient_at(problem, x, lower.y, state.delta, lower.residual)
                 if rise <= unsure:
@@ -256,7 +277,7 @@ class Maid:
         """Whether the true slope at the end of the step shows a decrease, whatever the errors."""
         assert state.point is not None
         assert state.constants is not None
-        length = float(np.linalg.norm(s))
+        length = 0.0 if state.exhausted else float(np.linalg.norm(s))
         start = float(state.point.gradient @ s) + state.omega * length
         end = float(point.gradient @ s) + state.constants.error_bound(point) * length
         return start < 0.0 and end <= (2.0 * ARMIJO - 1.0) * start

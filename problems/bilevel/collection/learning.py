@@ -28,7 +28,7 @@ def _penalty(x: Vector, y: Vector, group: np.ndarray) -> tuple[float, Vector, Ve
     weights = np.exp(x)[group]
     each = weights * y * y
     by_x = 0.5 * np.bincount(group, each, x.size)
-    return float(each.sum()) / 2.0, weights, by_x, weights * y
+    return float(each.sum()) / 2.0, weights, np.asarray(by_x, dtype=np.float64), weights * y
 
 
 def _lower_with_penalty(
@@ -64,7 +64,8 @@ def _classes(seed: int, samples: int, features: int, classes: int) -> Data:
     centers = 1.2 * rng.standard_normal((classes, features)) * (np.arange(features) < (features + 1) // 2)
     labels = rng.integers(classes, size=2 * samples)
     A = centers[labels] + 1.5 * rng.standard_normal((2 * samples, features))
-    return A[:samples], labels[:samples], A[samples:], labels[samples:]
+    b = labels.astype(np.float64)
+    return A[:samples], b[:samples], A[samples:], b[samples:]
 
 
 def _shipped(data: str, classes: bool) -> Data:
@@ -248,7 +249,7 @@ def hyper_cleaning(
     )
     classes = int(max(split[1].max(), split[3].max())) + 1
     rng = np.random.default_rng(seed)
-    labels = split[1].astype(np.int64).copy()
+    labels = split[1].copy()
     wrong = rng.random(labels.size) < corrupted
     labels[wrong] = (labels[wrong] + rng.integers(1, classes, size=int(wrong.sum()))) % classes
     loss, held = _Softmax(split[0], labels, classes), _Softmax(*split[2:], classes)
