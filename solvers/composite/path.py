@@ -55,8 +55,12 @@ class Path:
 
     def coef(self, i: int) -> Array:
         """The i-th coefficients, dense."""
-        row = self.coefs[[i]] if sparse.issparse(self.coefs) else self.coefs[i]
-        return np.asarray(row.toarray().ravel() if sparse.issparse(row) else row)
+        if not sparse.issparse(self.coefs):
+            return np.asarray(self.coefs[i])
+        i = range(self.coefs.shape[0])[i]
+        row, w = slice(*self.coefs.indptr[i : i + 2]), np.zeros(self.coefs.shape[1])
+        w[self.coefs.indices[row]] = self.coefs.data[row]
+        return w
 
 
 @dataclass(frozen=True)
