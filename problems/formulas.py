@@ -18,7 +18,7 @@ import numpy as np
 from .expressions import UNARY, Expression, as_expression, normalise
 from .graphs import Graph, Node
 from .kernel_source import scalar_source
-from .nlp import NLP, IndexVector, Metadata, Vector
+from .nlp import NLP, IndexVector, Metadata, Vector, deliver
 
 _FUNCTIONS = {**{name: name for name in UNARY.values()}, **UNARY, "ln": "log"}
 _TWO = {"min": "min", "max": "max", "minimum": "min", "maximum": "max"}
@@ -178,11 +178,11 @@ class FormulaProblem(NLP):
         """Gradient of f, shape (n,)."""
         value = np.zeros(self.n)
         value[self._gradient_at] = self._gradient_of(x)
-        return _deliver(value, out)
+        return deliver(value, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
-        return _deliver(self._constraints(x), out)
+        return deliver(self._constraints(x), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the Jacobian."""
@@ -190,7 +190,7 @@ class FormulaProblem(NLP):
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
         """Values of c'(x), shape (nnzj,)."""
-        return _deliver(self._jacobian_of(x), out)
+        return deliver(self._jacobian_of(x), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the lower triangle of the Hessian of the Lagrangian."""
@@ -204,7 +204,7 @@ class FormulaProblem(NLP):
         size = self._hessian_structure[1].size
         used = weights[self._function] != 0.0  # 0 times inf is not wanted
         values = np.where(used, weights[self._function] * np.where(used, self._hessian_of(x), 0.0), 0.0)
-        return _deliver(np.bincount(self._places, values, minlength=size).astype(np.float64), out)
+        return deliver(np.bincount(self._places, values, minlength=size).astype(np.float64), out)
 
 
 def _nonzero(graph: Graph, node: Node, variables: int) -> dict[int, Node]:
@@ -221,10 +221,3 @@ def _guarded(function: Callable[[list[float]], list[float]], size: int) -> Calla
             return np.full(size, np.nan)
 
     return call
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out

@@ -163,7 +163,7 @@ class NLP(ABC):
         self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
         """Hessian of ``sigma f + y'c`` times v, shape (n,)."""
-        return _into(out, self.hessian(x, y, sigma) @ v)
+        return deliver(self.hessian(x, y, sigma) @ v, out)
 
     def hessian_diagonal(self, x: Vector, y: Vector | None = None, sigma: float = 1.0) -> Vector | None:
         """Diagonal of the Hessian of ``sigma f + y'c``, shape (n,), where it costs but a few products.
@@ -174,11 +174,11 @@ class NLP(ABC):
 
     def jvp(self, x: Vector, v: Vector, out: Vector | None = None) -> Vector:
         """c'(x) v, shape (m,)."""
-        return _into(out, self.jacobian(x) @ v)
+        return deliver(self.jacobian(x) @ v, out)
 
     def vjp(self, x: Vector, w: Vector, out: Vector | None = None) -> Vector:
         """c'(x)' w, shape (n,)."""
-        return _into(out, self.jacobian(x).T @ w)
+        return deliver(self.jacobian(x).T @ w, out)
 
     def _full_hessian_pattern(self) -> tuple[tuple[IndexVector, IndexVector], IndexVector]:
         """Pattern of both triangles, and for each of its entries the position in the lower one."""
@@ -248,7 +248,8 @@ def mirror_lower_pattern(
     return (full_indptr, all_columns[order].astype(np.int64)), source[order].astype(np.int64)
 
 
-def _into(out: Vector | None, value: Vector) -> Vector:
+def deliver(value: Vector, out: Vector | None) -> Vector:
+    """The value, in the caller's array where there is one: the end of an oracle."""
     if out is None:
         return value
     out[...] = value

@@ -69,7 +69,7 @@ def _row(record: dict[str, Any]) -> Row:
     started = perf_counter()
     result = minimize_bilevel(problem, max_time=MAX_TIME, rng=0)
     seconds = perf_counter() - started
-    found = result.certificate
+    found: Any = result.certificate
     excess = np.nan
     if problem.optimum is not None:
         excess = (found.F - problem.optimum) / max(1.0, abs(problem.optimum))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..nlp import NLP, IndexVector, Vector
+from ..nlp import NLP, IndexVector, Vector, deliver
 from ..sparse_patterns import merge_entries
 from .problem import BilevelProblem
 
@@ -103,7 +103,7 @@ class WithCuts(NLP):
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
-        return _deliver(np.concatenate([self._base.constraints(x), self.excess(x[: self._w])]), out)
+        return deliver(np.concatenate([self._base.constraints(x), self.excess(x[: self._w])]), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the Jacobian."""
@@ -128,7 +128,7 @@ class WithCuts(NLP):
             row = gradient.copy()
             row[:n_x] -= other[:n_x]
             rows.append(row)
-        return _deliver(np.concatenate([self._base.jacobian_values(x), *rows]), out)
+        return deliver(np.concatenate([self._base.jacobian_values(x), *rows]), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the lower triangle of the Hessian of the Lagrangian."""
@@ -151,11 +151,4 @@ class WithCuts(NLP):
                     curved = level.hessian_values(self._at(w, there), weight * c, float(weight))
                     total = total - np.where(self._in_x, curved, 0.0)
             data[self._places[1]] += total
-        return _deliver(data, out)
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out
+        return deliver(data, out)

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from ..nlp import NLP, Capabilities, IndexVector, Metadata, Vector
+from ..nlp import NLP, Capabilities, IndexVector, Metadata, Vector, deliver
 from ..sparse_patterns import merge_entries
 from .problem import BilevelProblem
 
@@ -164,7 +164,7 @@ class KKTSystem(NLP):
         """Gradient of f, shape (n,)."""
         value = np.zeros(self.n)
         value[: self._w] = self._upper.gradient(self.parts(x)[0])
-        return _deliver(value, out)
+        return deliver(value, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
@@ -173,7 +173,7 @@ class KKTSystem(NLP):
         values = self.values(w)
         slack = rows.slack(values)
         equations = values[rows.equal] - rows.level
-        return _deliver(
+        return deliver(
             np.concatenate(
                 [
                     self._upper.constraints(w),
@@ -210,7 +210,7 @@ class KKTSystem(NLP):
         data = np.zeros(self._jacobian_pattern[1].size)
         for piece, place in zip(pieces, self._jacobian_places, strict=True):
             data[place] += piece
-        return _deliver(data, out)
+        return deliver(data, out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the lower triangle of the Hessian of the Lagrangian."""
@@ -244,7 +244,7 @@ class KKTSystem(NLP):
             gradient = self._level_jacobian(w)[self._mixed_entries]
             mixed = mixed + products[self._mixed_row] * self._mixed_sign * gradient
         data[self._hessian_places[2]] += mixed
-        return _deliver(data, out)
+        return deliver(data, out)
 
     # ---- pieces --------------------------------------------------------------------------------------------
 
@@ -353,10 +353,3 @@ class KKTSystem(NLP):
             [piece[0] for piece in pieces], [piece[1] for piece in pieces], (self.n, self.n)
         )
         self._hessian_pattern, self._hessian_places = (first, second), places
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out

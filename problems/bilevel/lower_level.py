@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..nlp import NLP, IndexVector, Metadata, Vector
+from ..nlp import NLP, IndexVector, Metadata, Vector, deliver
 from .problem import BilevelProblem
 
 
@@ -58,12 +58,12 @@ class LowerLevel(NLP):
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
         """Gradient of f, shape (n,)."""
-        return _deliver(self._level.gradient(self._join(x))[self._n_x :], out)
+        return deliver(self._level.gradient(self._join(x))[self._n_x :], out)
 
     def objective_and_gradient(self, x: Vector, out: Vector | None = None) -> tuple[float, Vector]:
         """f(x) and its gradient."""
         value, gradient = self._level.objective_and_gradient(self._join(x))
-        return value, _deliver(gradient[self._n_x :], out)
+        return value, deliver(gradient[self._n_x :], out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
@@ -76,7 +76,7 @@ class LowerLevel(NLP):
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
         """Values of c'(x), shape (nnzj,)."""
-        return _deliver(self._level.jacobian_values(self._join(x))[self._of_jacobian().entries], out)
+        return deliver(self._level.jacobian_values(self._join(x))[self._of_jacobian().entries], out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the lower triangle of the Hessian of the Lagrangian."""
@@ -88,14 +88,14 @@ class LowerLevel(NLP):
     ) -> Vector:
         """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
         values = self._level.hessian_values(self._join(x), y, sigma)
-        return _deliver(values[self._of_hessian().entries], out)
+        return deliver(values[self._of_hessian().entries], out)
 
     def hvp(
         self, x: Vector, v: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
         """Hessian of ``sigma f + y'c`` times v, shape (n,)."""
         direction = np.concatenate([np.zeros(self._n_x), v])
-        return _deliver(self._level.hvp(self._join(x), direction, y, sigma)[self._n_x :], out)
+        return deliver(self._level.hvp(self._join(x), direction, y, sigma)[self._n_x :], out)
 
     def jvp(self, x: Vector, v: Vector, out: Vector | None = None) -> Vector:
         """c'(x) v, shape (m,)."""
@@ -103,7 +103,7 @@ class LowerLevel(NLP):
 
     def vjp(self, x: Vector, w: Vector, out: Vector | None = None) -> Vector:
         """c'(x)' w, shape (n,)."""
-        return _deliver(self._level.vjp(self._join(x), w)[self._n_x :], out)
+        return deliver(self._level.vjp(self._join(x), w)[self._n_x :], out)
 
     def _of_jacobian(self) -> _Part:
         if self._jacobian_part is None:
@@ -132,10 +132,3 @@ def _part(indptr: IndexVector, indices: IndexVector, first_row: int, first_colum
     return _Part(
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), indices[entries] - first_column, entries
     )
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from ..nlp import NLP, IndexVector, Vector
+from ..nlp import NLP, IndexVector, Vector, deliver
 from ..sparse_patterns import merge_entries
 from .sets import ConvexSet
 
@@ -57,7 +57,7 @@ class _WithSet(NLP):
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         balls = [float(np.sum((x[index] - center) ** 2)) / radius for index, center, radius in self._balls]
-        return _deliver(np.concatenate([self._problem.constraints(x), self._A @ x, balls]), out)
+        return deliver(np.concatenate([self._problem.constraints(x), self._A @ x, balls]), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         indptr, indices = self._problem.jacobian_structure()
@@ -72,7 +72,7 @@ class _WithSet(NLP):
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
         balls = [(2.0 / radius) * (x[index] - center) for index, center, radius in self._balls]
-        return _deliver(np.concatenate([self._problem.jacobian_values(x), self._A.data, *balls]), out)
+        return deliver(np.concatenate([self._problem.jacobian_values(x), self._A.data, *balls]), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         return self._pattern()[:2]
@@ -88,7 +88,7 @@ class _WithSet(NLP):
             weights = y[self._m + self._A.shape[0] :]
             for place, (_, _, radius), weight in zip(places[1:], self._balls, weights, strict=True):
                 values[place] += 2.0 * weight / radius
-        return _deliver(values, out)
+        return deliver(values, out)
 
     def _pattern(self) -> tuple[IndexVector, IndexVector, list[np.ndarray]]:
         if self._hessian is None:
@@ -100,10 +100,3 @@ class _WithSet(NLP):
                 columns.append(index)
             self._hessian = merge_entries(rows, columns, (self.n, self.n))
         return self._hessian
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out
