@@ -13,7 +13,7 @@ from .casadi_functions import (
     import_casadi,
     jacobian_function,
 )
-from .nlp import NLP, IndexVector, Metadata, Vector
+from .nlp import NLP, IndexVector, Metadata, Vector, deliver
 from .validation import as_bounds, as_vector
 
 
@@ -116,11 +116,11 @@ class CasadiProblem(NLP):
 
     def gradient(self, x: Vector, out: Vector | None = None) -> Vector:
         """Gradient of f, shape (n,)."""
-        return _deliver(self._gradient(x), out)
+        return deliver(self._gradient(x), out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
-        return _deliver(self._constraints(x), out)
+        return deliver(self._constraints(x), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the Jacobian: that of the expressions."""
@@ -128,7 +128,7 @@ class CasadiProblem(NLP):
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
         """Values of c'(x), shape (nnzj,)."""
-        return _deliver(self._jacobian(x), out)
+        return deliver(self._jacobian(x), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Lower pattern of the Hessian of the Lagrangian: that of the expressions."""
@@ -142,7 +142,7 @@ class CasadiProblem(NLP):
         weights[0] = sigma
         if y is not None:
             weights[1:] = y
-        return _deliver(self._hessian(x, weights), out)
+        return deliver(self._hessian(x, weights), out)
 
 
 def _scalar_form(casadi: Any, x: Any, f: Any, g: Any) -> tuple[Any, Any, Any]:
@@ -179,10 +179,3 @@ def _filled(name: str, value: ArrayLike, size: int) -> Vector:
     if np.ndim(array) == 2 and np.shape(array)[1] == 1:
         array = np.reshape(array, -1)
     return as_vector(name, np.full(size, array) if np.ndim(array) == 0 else array, size)
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from .group_elements import Element, Group, GroupElements, accumulate
-from .nlp import NLP, IndexVector, Metadata, Vector
+from .nlp import NLP, IndexVector, Metadata, Vector, deliver
 from .partially_separable import PartiallySeparable
 from .s2mpj_structure import (
     constants,
@@ -87,11 +87,11 @@ class CalledS2MPJProblem(S2MPJProblem):
         value = self._objective.gradient(x)
         if self._quadratic.nnz:
             value += self._quadratic_gradient(x)
-        return _deliver(value, out)
+        return deliver(value, out)
 
     def constraints(self, x: Vector, out: Vector | None = None) -> Vector:
         """c(x), shape (m,)."""
-        return _deliver(self._constraints.values(x).copy(), out)
+        return deliver(self._constraints.values(x).copy(), out)
 
     def jacobian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the Jacobian, from the variables of the groups."""
@@ -99,7 +99,7 @@ class CalledS2MPJProblem(S2MPJProblem):
 
     def jacobian_values(self, x: Vector, out: Vector | None = None) -> Vector:
         """Values of c'(x), shape (nnzj,)."""
-        return _deliver(self._constraints.row_values(x), out)
+        return deliver(self._constraints.row_values(x), out)
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Lower pattern of the Hessian, from the variables of elements and curved groups."""
@@ -121,7 +121,7 @@ class CalledS2MPJProblem(S2MPJProblem):
         if y is not None and self.m:
             terms = self._constraints.hessian_terms(x, y)
             value += accumulate(constraint_target, terms, keys.size)
-        return _deliver(value, out)
+        return deliver(value, out)
 
     def _quadratic_gradient(self, x: Vector) -> Vector:
         return np.asarray(self._quadratic @ x)
@@ -174,10 +174,3 @@ def _groups(raw: Any, indices: IndexVector, elements: list[Element]) -> GroupEle
         for used, weights, constant, scale, function in zip(*parts, strict=True)
     ]
     return GroupElements(int(raw.n), groups, elements, linear_part(raw, indices))
-
-
-def _deliver(value: Vector, out: Vector | None) -> Vector:
-    if out is None:
-        return value
-    out[...] = value
-    return out
