@@ -21,7 +21,7 @@ from .group_quadratic import GroupQuadratic
 from .group_terms import GroupTerms
 from .multinomial_models import Entries, SoftmaxColumns, softmax_matrix
 from .quadratic import Quadratic, minimise
-from .terms import Terms, terms_of
+from .terms import CONVEX, Terms, terms_of
 
 _FIRST = 200
 """Entries of the first working set, about; later ones grow to at most twice what moves, and these."""
@@ -35,8 +35,11 @@ _SHARP = 0.3
 _OUTSIDE, _INSIDE = 0.3, 0.03
 """A working set is solved to these parts of the violation outside it, and of all before."""
 
-_FORCING = 0.1
-"""Violation left by a model, as a part of what is violated before it, at most."""
+_FORCING, _SMOOTH_FORCING = 0.1, 0.25
+"""Violation left by a model, as a part of what is violated before it, at most; without kinks and bounds."""
+
+_GAP_PART, _INTERCEPT_PART = 0.5, 0.1
+"""Of the gap allowed, where it is known beforehand; of that, for the slopes by the intercept."""
 
 _MATRIX_LIMIT = 2000
 _MATRIX_COST = 60.0
@@ -99,11 +102,12 @@ class MultinomialNewton:
         assert terms is not None
         scale = max(float(np.max(np.abs(problem.null.slopes))), 1e-300)
         goal = sharp * run.tol * scale
+        enough = _enough(problem, terms, run.tol) if sharp == _SHARP else 0.0
         excess = terms.excess(state.w.ravel()[terms.columns], state.gradient.ravel()[terms.columns])
         items, outside = working_set(terms, state.w, excess)
         inner = max(0.5 * goal, _OUTSIDE * outside, _INSIDE * excess.max(initial=0.0) * (outside > 0.0))
         point = _Point(run, state, terms.columns_of(items), terms.at(items), scale)
-        newtons = point.minimise(inner)
+        newtons = point.minimise(inner, enough)
         gradient = problem.design.adjoint(problem.datafit.gradient(point.eta))
         w = point.w.reshape(problem.shape)
         after = terms.excess(point.w[terms.columns], gradient.ravel()[terms.columns])
@@ -112,12 +116,27 @@ class MultinomialNewton:
             w,
             point.b,
             problem.datafit.value(point.eta) + problem.penalty.value(w),
-            settled=violation <= goal or point.stuck,
+            settled=violation <= goal or square_sum(after) <= enough or point.stuck,
             record={"working set": items.size, "newton": newtons, "violation": violation},
             eta=point.eta,
             gradient=gradient,
             sharp=sharp,
         )
+
+
+def _enough(problem: CompositeProblem, terms: Terms | GroupTerms, tol: float) -> float:
+    """The sum of squared violations at which a ridge alone says that the gap is small enough.
+
+    With the gradient of the datafit as dual point the gap is at most that over 2 l2.
+    """
+    least = float(np.min(terms.l2))
+    return _GAP_PART * tol * abs(problem.null.value) * 2.0 * least
+
+
+def square_sum(excess: Array) -> float:
+    """Of the violations; what is negative is none."""
+    beyond = np.maximum(excess, 0.0)
+    return float(beyond @ beyond)
 
 
 def flat_terms(penalty: Penalty, shape: tuple[int, ...]) -> Terms | GroupTerms | None:
@@ -165,31 +184,42 @@ class _Point:
         self._entries = Entries(problem.design, entries, problem.shape[1], problem.intercept)
         self.stuck = False
 
-    def minimise(self, goal: float) -> int:
-        """Until nothing in the working set violates by more than `goal`; the Newton steps taken."""
+    def minimise(self, goal: float, enough: float) -> int:
+        """Until nothing in the working set violates by more than `goal`, or all squared by `enough`.
+
+        Returns the number of Newton steps.
+        """
         for k in range(_MAX_NEWTON):
             g = self._problem.datafit.gradient(self.eta)
             slopes = self._entries.adjoint(g)
-            worst = float(self._part.excess(self.w[self._where], slopes).max(initial=0.0))
-            if self._problem.intercept:
-                worst = max(worst, float(np.max(np.abs(g.sum(axis=0)))))
-            if worst <= goal:
+            excess = self._part.excess(self.w[self._where], slopes)
+            slope = g.sum(axis=0) if self._problem.intercept else np.zeros(1)
+            worst = max(float(excess.max(initial=0.0)), float(np.max(np.abs(slope))))
+            near = square_sum(excess) <= enough and float(slope @ slope) <= _INTERCEPT_PART * enough
+            if worst <= goal or near:
                 return k
-            if not self._newton_step(g, slopes, max(0.2 * goal, min(_FORCING, worst / self._scale) * worst)):
+            if not self._newton_step(g, slopes, worst, goal):
                 self.stuck = k == 0
                 return k + 1
         return _MAX_NEWTON
 
-    def _newton_step(self, g: Array, slopes: Array, goal: float) -> bool:
+    def _newton_step(self, g: Array, slopes: Array, worst: float, goal: float) -> bool:
         """Minimise the model at eta, then search between here and its solution; whether P fell."""
         datafit, entries = self._problem.datafit, self._entries
         assert isinstance(datafit, Multinomial)
         p, s = datafit.probabilities(self.eta), datafit.weights
         start = self.w[self._where]
-        if self._by_matrix():
-            target, db = self._solve_on_matrix(p, s, g, slopes, goal)
+        smooth = isinstance(self._part, Terms) and is_smooth(self._part)
+        forcing = (
+            min(_SMOOTH_FORCING, (worst / self._scale) ** 0.5)
+            if smooth
+            else min(_FORCING, worst / self._scale)
+        )
+        left = max(0.2 * goal / worst, forcing)
+        if not smooth and self._by_matrix():
+            target, db = self._solve_on_matrix(p, s, g, slopes, left * worst)
         else:
-            target, db = self._solve_on_columns(p, s, g, slopes, goal)
+            target, db = self._solve_on_columns(p, s, g, slopes, left, worst)
         target = self._part.within(target)
         return self._search(start, target, db, entries.product(target - start, db), g)
 
@@ -228,7 +258,7 @@ class _Point:
         return model.w, solved[:, -1] - solved[:, :-1] @ (model.w - start)
 
     def _solve_on_columns(
-        self, p: Array, s: Array, g: Array, slopes: Array, goal: float
+        self, p: Array, s: Array, g: Array, slopes: Array, left: float, worst: float
     ) -> tuple[Array, Array]:
         """The intercept is a part of w without penalty."""
         part, w, r = self._part, self.w[self._where], -slopes
@@ -238,7 +268,10 @@ class _Point:
             w, r = np.concatenate([w, self.b]), np.concatenate([r, -g.sum(axis=0)])
             part = _with_free(part, self.b.size)
         model = SoftmaxColumns(self._entries, p, s, r, w, part, self._check)
-        minimise(model, goal, self._check)
+        if is_smooth(part):
+            model.solve_smooth(left)
+        else:
+            minimise(model, left * worst, self._check)
         return model.w[:m], model.w[m:] - self.b if self._problem.intercept else np.zeros_like(self.b)
 
     def _search(self, start: Array, target: Array, db: Array, moved: Array, g: Array) -> bool:
@@ -259,6 +292,12 @@ class _Point:
                 return bool(change < 0.0)
             alpha *= 0.5
         return False
+
+
+def is_smooth(terms: Terms) -> bool:
+    """Whether there are no kinks and no bounds."""
+    no_bounds = np.isneginf(terms.lower).all() and np.isposinf(terms.upper).all()
+    return bool(terms.kind == CONVEX and no_bounds and not terms.l1.any())
 
 
 def _with_free(terms: Terms, count: int) -> Terms:

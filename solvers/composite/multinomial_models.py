@@ -6,6 +6,7 @@ The Hessian by the k outputs of sample i is s_i (diag(p_i) - p_i p_i'), p_i its 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ...problems.composite.design import Design, SparseDesign
 from ...problems.composite.protocol import Array, Indices
 from .conjugate_gradients import truncated_cg
 from .quadratic import CoordinateQuadratic
-from .terms import CONVEX, Terms
+from .terms import Terms
 
 _CHUNK = 4_000_000
 """Entries of weighted columns held at a time."""
@@ -52,6 +53,11 @@ class Entries:
     def size(self) -> int:
         """How many entries."""
         return self.rows.size
+
+    @cached_property
+    def squares(self) -> Any:
+        """Those of the entries of Z."""
+        return self.Z.multiply(self.Z).tocsc() if sparse.issparse(self.Z) else self.Z**2
 
     def product(self, values: Array, b: Array | None = None) -> Array:
         """What the predictor, (n, k), changes by when the entries (and the intercept) do."""
@@ -133,22 +139,26 @@ class SoftmaxColumns(CoordinateQuadratic):
         self._p, self._q = np.ascontiguousarray(p.T), np.ascontiguousarray((s[:, None] * p).T)
         self._r, self._check = r, check
         self._V, self._t = np.zeros(self._p.shape), np.zeros(p.shape[0])
-        squares = entries.Z.multiply(entries.Z) if sparse.issparse(entries.Z) else entries.Z**2
-        L = (squares.T @ (self._q * (1.0 - self._p)).T)[self._rows, self._outputs]
+        L = ((self._q * (1.0 - self._p)) @ entries.squares)[self._outputs, self._rows]
         self.L = np.ascontiguousarray(np.maximum(L, 0.0))
-        no_bounds = np.isneginf(terms.lower).all() and np.isposinf(terms.upper).all()
-        self._smooth = terms.kind == CONVEX and no_bounds and not terms.l1.any()
 
-    @property
-    def moved(self) -> Array:
-        """How far the predictor has moved, (n, k)."""
-        return self._V.T
+    def solve_smooth(self, reduction: float) -> None:
+        """For a penalty without kinks and bounds: one run of conjugate gradients, from the start."""
+        everything, l2 = np.arange(self.w.size), self.terms.l2
+        d = truncated_cg(
+            lambda v: self.product(everything, v) + l2 * v,
+            self._r - l2 * self.w,
+            1.0 / np.maximum(self.L + l2, 1e-300),
+            reduction,
+            _MOST_PRODUCTS,
+            self._check,
+        )
+        if d is not None:
+            self.w += d
 
     def sweeps(self, active: Indices, count: int, goal: float) -> float:
-        """On the columns; without kinks and bounds none, and only the violation is returned."""
+        """On the columns."""
         t, entries = self.terms, self.entries
-        if self._smooth:
-            return float(np.max(np.abs(self.force() - t.l2 * self.w), initial=0.0))
         from .multinomial_kernels import dense_softmax_sweeps, sparse_softmax_sweeps
 
         rest = (
@@ -163,7 +173,7 @@ class SoftmaxColumns(CoordinateQuadratic):
 
     def _slopes(self, V: Array, t: Array) -> Array:
         """Of the entries and the intercept, of the model alone, where the predictor has moved by V."""
-        return np.asarray((self.entries.Z.T @ (self._q * (V - t)).T)[self._rows, self._outputs])
+        return np.asarray(((self._q * (V - t)) @ self.entries.Z)[self._outputs, self._rows])
 
     def force(self) -> Array:
         """R less what the model's slope has become."""
@@ -183,9 +193,9 @@ class SoftmaxColumns(CoordinateQuadratic):
 
     def product(self, F: Indices, step: Array) -> Array:
         """Two passes over the columns."""
-        W = np.zeros((self.entries.Z.shape[1], self._p.shape[0]))
-        W[self._rows[F], self._outputs[F]] = step
-        V = np.ascontiguousarray((self.entries.Z @ W).T)
+        W = np.zeros((self._p.shape[0], self.entries.Z.shape[1]))
+        W[self._outputs[F], self._rows[F]] = step
+        V = np.ascontiguousarray(W @ self.entries.Z.T)
         t = np.einsum("ci,ci->i", self._p, V)
         self._moved = V, t
         return self._slopes(V, t)[F]
