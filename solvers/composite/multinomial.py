@@ -148,7 +148,8 @@ def flat_terms(penalty: Penalty, shape: tuple[int, ...]) -> Terms | GroupTerms |
     if terms is None:
         return None
     parts = (terms.l1, terms.l2, terms.linear, terms.lower, terms.upper)
-    return Terms(terms.kind, terms.gamma, *(np.repeat(part, shape[1]) for part in parts), terms.is_norm)
+    l1, l2, linear, lower, upper = (np.repeat(part, shape[1]) for part in parts)
+    return Terms(terms.kind, terms.gamma, l1, l2, linear, lower, upper, terms.is_norm)
 
 
 def working_set(terms: Terms | GroupTerms, w: Array, excess: Array) -> tuple[Indices, float]:
@@ -304,5 +305,7 @@ def _with_free(terms: Terms, count: int) -> Terms:
     """Entries without penalty behind the others."""
     parts = (terms.l1, terms.l2, terms.linear, terms.lower, terms.upper)
     ends = (0.0, 0.0, 0.0, -np.inf, np.inf)
-    longer = (np.concatenate([part, np.full(count, end)]) for part, end in zip(parts, ends, strict=True))
-    return Terms(terms.kind, terms.gamma, *longer, False)
+    l1, l2, linear, lower, upper = (
+        np.concatenate([part, np.full(count, end)]) for part, end in zip(parts, ends, strict=True)
+    )
+    return Terms(terms.kind, terms.gamma, l1, l2, linear, lower, upper, False)

@@ -117,7 +117,8 @@ def _force(problem: CompositeProblem, w: Array, terms: Terms) -> Array:
 
 def _contiguous(terms: Terms) -> Terms:
     parts = (terms.l1, terms.l2, terms.linear, terms.lower, terms.upper)
-    return Terms(terms.kind, terms.gamma, *(np.array(part) for part in parts), terms.is_norm)
+    l1, l2, linear, lower, upper = (np.array(part) for part in parts)
+    return Terms(terms.kind, terms.gamma, l1, l2, linear, lower, upper, terms.is_norm)
 
 
 class _Accuracy:
