@@ -37,7 +37,7 @@ class Outlook:
 
     def likely(self, optimism: float) -> float:
         """So many standard deviations below what is expected."""
-        return self.solve ** (1.0 - optimism) * self.hopeful**optimism
+        return float(self.solve ** (1.0 - optimism) * self.hopeful**optimism)
 
     def cost(self, solve: float, horizon: int) -> float:
         """A solve with its share of the set-up, which serves 1/`rebuild_rate` systems or all to come."""
