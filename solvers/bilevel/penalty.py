@@ -1,6 +1,6 @@
 """`penalty`: first derivatives only, by a penalty on the lower level (Kwon, Kwon, Wright & Nowak, 2023).
 
-With l(x, sigma) = min over y in Y of sigma F(x, y) + f(x, y), the value function F(x, y*(x)) is approximated by
+With l(x, sigma) = min over y in Y of sigma F(x, y) + f(x, y), the value function F(x, y*(x)) is close to
 
     psi(x) = (l(x, sigma) - l(x, 0)) / sigma
     grad psi(x) = grad_x F(x, y_s) + (grad_x f(x, y_s) - grad_x f(x, z)) / sigma
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...problems.bilevel.problem import BilevelProblem
-from ...problems.nlp import Vector
+from ...problems.nlp import NLP, Vector
 from ..status import Status
 from .driver import Run, State
 from .outer_step import OuterStep
@@ -231,12 +231,22 @@ def refusal_above(problem: BilevelProblem) -> str | None:
 
 def first_sigma(run: Run, x: Vector, y: Vector) -> float:
     """A tenth of the curvature of f over that of F, along one random step of y."""
+    below, above = (curvature_along_y(run, level, x, y) for level in (run.problem.lower, run.problem.upper))
+    ratio = below / above if above > 0.0 else 1.0
+    return 0.1 * (min(max(ratio, 1e-3), 1e3) if np.isfinite(ratio) and ratio > 0.0 else 1.0)
+
+
+def curvature_along_y(run: Run, level: NLP, x: Vector, y: Vector) -> float:
+    """Change of a level's gradient by y along a random step, per length: a Lipschitz estimate from below."""
     problem, n_x = run.problem, run.problem.n_x
     step = 1e-4 * max(1.0, float(abs(y).max())) * run.rng.standard_normal(y.size)
-    here, there = problem.join(x, y), problem.join(x, problem.Y.project(y + step))
-    curvatures = [
-        float(np.linalg.norm(level.gradient(there)[n_x:] - level.gradient(here)[n_x:].copy()))
-        for level in (problem.lower, problem.upper)
-    ]
-    ratio = curvatures[0] / curvatures[1] if curvatures[1] > 0.0 else 1.0
-    return 0.1 * (min(max(ratio, 1e-3), 1e3) if np.isfinite(ratio) and ratio > 0.0 else 1.0)
+    y_next = problem.Y.project(y + step)
+    if (y_next == y).all():
+        y_next = problem.Y.project(y - step)
+    length = float(np.linalg.norm(y_next - y))
+    here = level.gradient(problem.join(x, y))[n_x:].copy()
+    return (
+        float(np.linalg.norm(level.gradient(problem.join(x, y_next))[n_x:] - here)) / length
+        if length
+        else 0.0
+    )

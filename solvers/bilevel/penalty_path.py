@@ -1,7 +1,7 @@
 """The path of a penalty method as sigma falls to 0, and where it leads.
 
-Minimisers of a penalised problem are off by a sigma + b sigma^2 + ...; the polynomial through the last of them
-removes the leading terms (Fiacco & McCormick, Nonlinear Programming, 1968, section 5.4).
+Minimisers of a penalised problem are off by a sigma + b sigma^2 + ...; the polynomial through the last of
+them removes the leading terms (Fiacco & McCormick, Nonlinear Programming, 1968, section 5.4).
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ MAX_BACKTRACKS = 30
 MAX_STUCK = 3
 """Searches in a row without a step, each from a shorter one, after which the descent ends."""
 
+MAX_IDLE = 10
+"""Steps that neither halve the residual nor lower the value beyond its rounding: there is no more to gain."""
+
 _ROUNDING = 16 * float(np.finfo(float).eps)
 
 Function = Callable[[Vector], tuple[float, Vector]]
@@ -61,6 +64,7 @@ def descend(
     target : float
         Residual to reach.
     max_iterations : int
+        Most steps.
     uncertainty : float, default 0
         Absolute error of values, beyond the rounding of their own size.
 
@@ -69,12 +73,19 @@ def descend(
     Descent
     """
     value, gradient = fun(v)
-    stuck = 0
+    old_value = np.inf
+    stuck = idle = 0
+    least = np.inf
     for _ in range(max_iterations):
         residual = float(abs(model.residual(v, gradient)).max())
         if residual <= target or not np.isfinite(residual):
             return Descent(v, value, gradient, residual, residual <= target)
         unsure = max(uncertainty, _ROUNDING * abs(value))
+        idle = 0 if residual < 0.5 * least else idle + 1
+        least = min(least, residual)
+        if idle > MAX_IDLE and old_value - value <= unsure:
+            return Descent(v, value, gradient, residual, True)
+        old_value = value
         found = _search(fun, model, v, value, gradient, unsure)
         if found is None:
             stuck += 1
@@ -93,7 +104,7 @@ def descend(
 def _search(
     fun: Function, model: OuterStep, v: Vector, value: float, gradient: Vector, unsure: float
 ) -> tuple[Vector, float, Vector] | None:
-    """The first of t = 1, 1/2, ... that lowers the value enough, or, where it says nothing more, its slope."""
+    """The first of t = 1, 1/2, ... that lowers the value enough, or, below its rounding, the slope."""
     d = model.direction(v, gradient)
     t = 1.0
     for _ in range(MAX_BACKTRACKS):

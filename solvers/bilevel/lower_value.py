@@ -1,0 +1,131 @@
+"""The value function of LV-HBA: a proximal term, and the constraints in an augmented Lagrangian.
+
+    v(x, y, z) = min over theta in Y, max over lam of
+                 f(x, theta) + lam'g(x, theta) + ||theta - y||^2/(2 gamma1) - ||lam - z||^2/(2 gamma2)
+
+The maximum over lam is known: with s the point of [cl, cu] nearest to g + z/gamma2,
+
+    lam = z + gamma2 (g - s),  contributing (||lam||^2 - ||z||^2)/(2 gamma2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ...problems.bilevel.problem import BilevelProblem
+from ...problems.nlp import NLP, Vector
+from .outer_step import OuterStep
+from .set_descent import descend
+
+ITERATIONS = 500
+"""Of one minimisation over theta."""
+
+MAX_MULTIPLIER_STEPS = 60
+
+SLOW = 0.25
+"""Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
+
+
+class ScaledRows:
+    """The lower constraints, each divided by the norm of its gradient at a point where that is above 0.
+
+    Parameters
+    ----------
+    level : NLP
+    w : ndarray, shape (n,)
+        The point.
+    """
+
+    def __init__(self, level: NLP, w: Vector) -> None:
+        self.level, self.m = level, level.m
+        norms = np.sqrt(_squares(jacobian(level, w))) if level.m else np.zeros(0)
+        self.scale = 1.0 / np.where((norms > 1e-8) & np.isfinite(norms), norms, 1.0)
+        self.cl, self.cu = self.scale * level.cl, self.scale * level.cu
+
+    def values(self, w: Vector) -> Vector:
+        """Scaled g, shape (m,)."""
+        return self.scale * self.level.constraints(w) if self.m else np.zeros(0)
+
+    def vjp(self, w: Vector, lam: Vector) -> Vector:
+        """Scaled g'(w)' lam, shape (n,)."""
+        return self.level.vjp(w, self.scale * lam) if lam.any() else np.zeros(w.size)
+
+    def multipliers(self, w: Vector, z: Vector, weight: float) -> tuple[Vector, float]:
+        """The maximising lam, and what it contributes."""
+        g = self.values(w)
+        lam = z + weight * (g - np.clip(g + z / weight, self.cl, self.cu))
+        return lam, float(lam @ lam - z @ z) / (2.0 * weight)
+
+
+def jacobian(level: NLP, w: Vector) -> csr_array:
+    """g'(w), shape (m, n)."""
+    indptr, indices = level.jacobian_structure()
+    return csr_array((level.jacobian_values(w).copy(), indices, indptr), shape=(level.m, level.n))
+
+
+def _squares(matrix: csr_array) -> Vector:
+    return np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """The maximum over z of v, where lam = z, and its gradient by x and y."""
+
+    v: float
+    gradient: Vector
+
+
+class LowerValue:
+    """Max over z of v(x, y, z), by the method of multipliers, each time from the last theta and z.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    rows : ScaledRows
+    gamma1, gamma2 : float
+        Proximal parameters; gamma2 is raised where multipliers converge slowly.
+    memory : int
+        Pairs of L-BFGS.
+    """
+
+    def __init__(
+        self, problem: BilevelProblem, rows: ScaledRows, gamma1: float, gamma2: float, memory: int
+    ) -> None:
+        self.problem, self.rows = problem, rows
+        self.gamma1, self.gamma2 = gamma1, gamma2
+        self.theta, self.z = problem.y0.copy(), np.zeros(rows.m)
+        self._memory = memory
+        self._model = OuterStep(problem.Y, memory)
+
+    def at(self, x: Vector, y: Vector, target: float) -> Value:
+        """The value at (x, y), to residuals of `target`."""
+        change = np.inf
+        for _ in range(MAX_MULTIPLIER_STEPS):
+            found = descend(
+                lambda theta: self._lagrangian(x, y, theta), self._model, self.theta, target, ITERATIONS
+            )
+            self.theta = found.v
+            lam, _ = self.rows.multipliers(self.problem.join(x, self.theta), self.z, self.gamma2)
+            last, change = change, float(abs(lam - self.z).max(initial=0.0))
+            self.z = lam
+            if change <= target * self.gamma2 or not np.isfinite(change):
+                break
+            if change > SLOW * last:
+                self.gamma2 *= 10.0
+                self._model = OuterStep(self.problem.Y, self._memory)
+        w = self.problem.join(x, self.theta)
+        gradient = self.problem.lower.gradient(w) + self.rows.vjp(w, lam)
+        by_y = (y - self.theta) / self.gamma1
+        return Value(found.value, np.concatenate([gradient[: x.size], by_y]))
+
+    def _lagrangian(self, x: Vector, y: Vector, theta: Vector) -> tuple[float, Vector]:
+        """What theta minimises, and its gradient."""
+        w = self.problem.join(x, theta)
+        f, gradient = self.problem.lower.objective_and_gradient(w)
+        lam, share = self.rows.multipliers(w, self.z, self.gamma2)
+        away = theta - y
+        value = f + share + float(away @ away) / (2.0 * self.gamma1)
+        return value, (gradient + self.rows.vjp(w, lam))[x.size :] + away / self.gamma1
