@@ -15,7 +15,7 @@ CENTER = np.array([0.5, -0.25, 2.0])
 
 
 def tracking(**changes):
-    """y follows sin x, with a strongly convex lower level; x is bounded, and bounds are active at the answer."""
+    """y follows sin x by a strongly convex lower level; x is bounded, with bounds active at the answer."""
 
     def upper(x, y):
         return 0.5 * np.sum((x - CENTER) ** 2) + 0.5 * np.sum((y - 1.0) ** 2)
