@@ -656,3 +656,16 @@ PARTS = {
 def test_bad_parts_are_refused_by_name(make, names):
     with pytest.raises((ValueError, TypeError), match=rf"\b{names}\b"):
         make()
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_constant_columns(intercept):
+    """Constant columns, of zeros too, are columns like others; beside an intercept they get nothing."""
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((40, 6))
+    X[:, 1], X[:, 4] = 3.0, 0.0
+    y = X @ np.array([1.0, 0.5, 0.0, -1.0, 0.0, 0.0]) + 0.1 * rng.standard_normal(40)
+    result = minimize_composite(LeastSquares(y), L1(1.0), X, intercept=intercept)
+    assert result.success
+    assert result.x[4] == 0.0
+    assert (result.x[1] == 0.0) == intercept
