@@ -28,6 +28,9 @@ MAX_MULTIPLIER_STEPS = 60
 SLOW = 0.25
 """Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
 
+_SMALL = 1e-10
+"""Violation from which on a slow decrease is put down to rounding."""
+
 
 class ScaledRows:
     """The lower constraints, each divided by the norm of its gradient at a point where that is above 0.
@@ -113,7 +116,10 @@ class LowerValue:
             self.z = lam
             if change <= target * self.gamma2 or not np.isfinite(change):
                 break
-            if change > SLOW * last:
+            slow = change > SLOW * last
+            if slow and change <= _SMALL * self.gamma2:  # rounding
+                break
+            if slow:
                 self.gamma2 *= 10.0
                 self._model = OuterStep(self.problem.Y, self._memory)
         w = self.problem.join(x, self.theta)

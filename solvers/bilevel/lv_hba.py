@@ -48,13 +48,13 @@ MAX_PROJECTED = 300
 MAX_PASSES = 30
 """Updates of the multipliers at (x, y) for one c_k, without projection."""
 
-_OUTER = 1e-2
+_OUTER = 0.05
 """Target of the penalised problem's residual, relative to tol."""
 
-_INNER = 1e-2
+_INNER = 0.05
 """Target of the inner residuals, relative to the outer one over c_k."""
 
-_FLOOR = 1e-14
+_FLOOR = 5e-14
 
 
 @dataclass

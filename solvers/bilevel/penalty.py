@@ -42,13 +42,16 @@ FIRST_LOOK = 3
 
 INNER_ITERATIONS = 500
 
-_OUTER = 1e-2
+DIVERGED = 1e20
+"""Residual of a function that has no minimum."""
+
+_OUTER = 0.05
 """Target of psi's residual, relative to tol: the extrapolation magnifies errors."""
 
-_INNER = 1e-2
+_INNER = 0.05
 """Target of the inner residuals, relative to sigma times that of psi, which divides them by sigma."""
 
-_FLOOR = 1e-14
+_FLOOR = 5e-14
 """Least target of an inner residual."""
 
 
@@ -61,6 +64,7 @@ class _State(State):
     position: Vector = field(default_factory=lambda: np.zeros(0))
     inner: _Inner | None = None
     path: list[PathPoint] = field(default_factory=list)
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class Penalty:
             inner.uncertainty(),
         )
         record = {"sigma": state.sigma, "residual": found.residual}
+        if not found.residual < DIVERGED:
+            return replace(state, failed=True, settled=False, record=record)
         state = replace(state, position=found.v, settled=False, record=record)
         if not found.done:
             y = inner.z.copy()
@@ -147,6 +153,8 @@ class Penalty:
         """The certificate's word, or the least sigma."""
         if state.settled and run.certificate is not None and run.certificate.holds:
             return Status.CONVERGED
+        if state.failed:
+            return Status.NUMERICAL_FAILURE
         return Status.STALLED if state.sigma < MIN_SIGMA * state.first_sigma else None
 
     def _end(self, run: Run, state: _State) -> _State:
