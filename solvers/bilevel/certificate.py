@@ -9,6 +9,8 @@ Nothing is taken from the method but the point:
   in each branch (B-stationary), or have multipliers with the right signs there (strongly stationary), which
   implies it. Other lower answers with the same value count as rows, since moving x must not make one of them
   better than y;
+- where the lower Hessian is known by products only, stationarity is that of F(x, y*(x)), for a free lower
+  level, by the implicit function theorem;
 - without second derivatives, and where y is no regular point of its level, there is no measure of
   stationarity, and no success.
 """
@@ -26,6 +28,7 @@ from ...problems.bilevel.lower_level import LowerLevel
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from ..certificate import INFINITY, Intervals, Measure, certify
+from .hypergradient import hypergradient_stationarity
 from .lower_solution import LowerSolution, solve_lower_globally
 
 STARTS = 12
@@ -167,6 +170,8 @@ class _Judge:
         c, z = found.y, found.z
         if not (found.holds and problem.has_second_derivatives):
             return Measure(np.inf, np.inf), "none", c
+        if not problem.lower.capabilities.hessian_matrix:
+            return hypergradient_stationarity(problem, self.x, self.y), "strong", c
         system = KKTSystem(problem)
         u, v = system.rows.from_lower_solution(c, z)
         near = TIE * self.tol * max(1.0, abs(self.f))

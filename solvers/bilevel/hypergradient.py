@@ -18,7 +18,8 @@ from ...problems.bilevel.problem import BilevelProblem
 from ...problems.bilevel.sets import is_box
 from ...problems.nlp import Vector
 from ...problems.validation import as_vector
-from .lower_newton import Curvature, curvature_at, newton_lower
+from ..certificate import Measure
+from .lower_newton import Curvature, NotConvexError, curvature_at, newton_lower
 
 ALL_COORDINATES = 32
 """Up to so many upper variables every coordinate is differenced; beyond, as many random directions."""
@@ -137,6 +138,38 @@ def hypergradient(
     y, residual = _lower_solution(problem, x, y, tol)
     by_y = problem.upper.gradient(problem.join(x, y))[problem.n_x :]
     return hypergradient_at(problem, x, y, tol * float(np.linalg.norm(by_y)), residual)
+
+
+def hypergradient_stationarity(problem: BilevelProblem, x: Vector, y: Vector) -> Measure:
+    """How far x is from stationary for F(x, y*(x)) over X, by products alone; inf where there is no telling.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+        With second derivatives of the lower level by products.
+    x, y : ndarray, shapes (n_x,), (n_y,)
+        Where y solves the lower level.
+
+    Returns
+    -------
+    Measure
+        ``max |x - P_X(x - p)|``, and relative to the largest entry of grad_x F and of J'q (at least 1); the
+        residual of the adjoint system counts as well.
+    """
+    unknown = Measure(np.inf, np.inf)
+    if refusal_of_lower(problem) is not None:
+        return unknown
+    try:
+        by_y = problem.upper.gradient(problem.join(x, y))[problem.n_x :]
+        found = hypergradient_at(problem, x, y, 1e-10 * float(np.linalg.norm(by_y)))
+    except NotConvexError:
+        return unknown
+    if not np.isfinite(found.gradient).all():
+        return unknown
+    residual = float(abs(x - problem.X.project(x - found.gradient)).max())
+    sizes = float(abs(found.by_x).max()), float(abs(found.by_x - found.gradient).max())
+    adjoint = found.adjoint_residual / max(1.0, float(abs(by_y).max()))
+    return Measure(max(residual, found.adjoint_residual), max(residual / max(1.0, *sizes), adjoint))
 
 
 @dataclass(frozen=True, eq=False)

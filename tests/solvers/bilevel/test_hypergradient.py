@@ -46,6 +46,12 @@ class Products(ProductNLP):
     def hvp(self, x, v, y=None, sigma=1.0, out=None):
         return self.level.hvp(x, v, y, sigma, out)
 
+    def jvp(self, x, v, out=None):
+        return np.zeros(0)
+
+    def vjp(self, x, w, out=None):
+        return np.zeros(self.n)
+
 
 def by_products(problem):
     return problem.with_levels(problem.upper, Products(problem.lower))

@@ -7,6 +7,8 @@ from scipy.optimize import minimize, minimize_scalar
 from karush.problems.bilevel.callables import bilevel_from_callables
 from karush.problems.bilevel.registry import get_bilevel
 from karush.problems.bilevel.sets import Ball, Simplex
+from karush.problems.nlp import ProductNLP
+from karush.solvers.bilevel.certificate import certify_bilevel
 from karush.solvers.bilevel.driver import Run
 from karush.solvers.bilevel.hypergradient import hypergradient
 from karush.solvers.bilevel.implicit import Implicit
@@ -100,6 +102,47 @@ def test_sets_that_are_no_boxes(make, X):
     found = solved(make(), problem)
     assert found.success
     np.testing.assert_allclose(found.x, x, atol=1e-6)
+
+
+class Products(ProductNLP):
+    """A lower level that hides its matrices."""
+
+    def __init__(self, level):
+        super().__init__(level.metadata)
+        self.objective, self.gradient, self.hvp = level.objective, level.gradient, level.hvp
+
+    objective = gradient = hvp = None
+
+    def constraints(self, x, out=None):
+        return np.zeros(0)
+
+    def jvp(self, x, v, out=None):
+        return np.zeros(0)
+
+    def vjp(self, x, w, out=None):
+        return np.zeros(self.n)
+
+
+@pytest.mark.parametrize("make", METHODS)
+@pytest.mark.parametrize("name", ["LOGISTIC", "TV-WEIGHTS"])
+def test_a_lower_level_known_by_products(make, name):
+    problem = get_bilevel(name)
+    reference = solved(make(), problem)
+    found = solved(make(), problem.with_levels(problem.upper, Products(problem.lower)))
+    assert found.success
+    assert "lower hessian" not in found.counts
+    assert found.fun == pytest.approx(reference.fun, rel=1e-6)
+
+
+def test_no_success_where_products_show_no_stationarity():
+    problem = get_bilevel("LOGISTIC")
+    route = problem.with_levels(problem.upper, Products(problem.lower))
+    known = hypergradient(problem, problem.x0)
+    judged = certify_bilevel(route, problem.x0, known.y)
+    residual = abs(problem.x0 - problem.X.project(problem.x0 - known.gradient)).max()
+    assert judged.feasible
+    assert not judged.holds
+    assert judged.stationarity.absolute == pytest.approx(residual, rel=1e-6)
 
 
 @pytest.mark.parametrize("make", METHODS)
