@@ -295,6 +295,14 @@ class Multinomial(_Samples):
     def curvature_bound(self) -> Array:
         return np.broadcast_to(0.25 * self.weights[:, None], self.shape)
 
+    def intercept_step(self, eta: Array, slope: Array, floor: float) -> Array:
+        """With the classes coupled; the direction of ones, in which F is constant, is pinned."""
+        p = self.probabilities(eta)
+        q = self.weights[:, None] * p
+        H = np.diag(q.sum(axis=0)) - q.T @ p
+        H += np.eye(slope.size) * floor + self.weights.sum() / slope.size
+        return np.asarray(np.linalg.solve(H, slope), dtype=np.float64)
+
     def output_bound(self, outputs: int) -> Array:
         """Of Boehning: (I - 1 1'/k)/2; with k' < k outputs the missing ones count as one (k' + 1)."""
         k = self.shape[1]

@@ -163,7 +163,7 @@ class CompositeProblem:
     def best_intercept(self, eta: Array, b: Array) -> Array:
         """The intercept to add to eta, from b on, by Newton's method; b itself where there is none.
 
-        Steps are halved until the value falls: outputs are taken as if they were not coupled.
+        Steps are halved until the value falls; where it no longer tells, for rounding, slopes do.
         """
         if not self.intercept:
             return b
@@ -174,19 +174,24 @@ class CompositeProblem:
             slope = g.sum(axis=0)
             if np.all(np.abs(slope) <= 1e-15 * np.abs(g).sum(axis=0)):
                 break
-            curvature = datafit.hessian_diagonal(eta + b).sum(axis=0)
-            step = slope / np.maximum(curvature, 1e-8 * np.max(self.sample_weights))
-            factor = 1.0
-            while factor > 1e-10:
-                trial = datafit.value(eta + b - factor * step)
-                if trial <= value - 1e-4 * factor * float(np.sum(step * slope)):
+            step = datafit.intercept_step(eta + b, slope, 1e-8 * float(np.max(self.sample_weights)))
+            factor = self._damping(eta + b, step, float(np.sum(step * slope)), value)
+            if factor == 0.0:  # values no longer tell, for rounding: slopes do
+                factor, after = 1.0, datafit.gradient(eta + b - step).sum(axis=0)
+                if not np.sum(after**2) < np.sum(slope**2):
                     break
-                factor *= 0.5
-            else:  # rounding decides; one full step where that does not raise the slope
-                trial_slope = datafit.gradient(eta + b - step).sum(axis=0)
-                return b - step if np.sum(trial_slope**2) < np.sum(slope**2) else b
-            b, value = b - factor * step, trial
+            b = b - factor * step
+            value = datafit.value(eta + b)
         return b
+
+    def _damping(self, eta: Array, step: Array, fall: float, value: float) -> float:
+        """The first of 1, 1/2, 1/4, ... with which the value falls enough; 0 where it cannot be told."""
+        factor = 1.0 if fall > 1e-15 * abs(value) else 0.0
+        while factor > 1e-10:
+            if self.datafit.value(eta - factor * step) <= value - 1e-4 * factor * fall:
+                return factor
+            factor *= 0.5
+        return 0.0
 
     # ---- bounds of the Hessian, for coordinate and block methods -------------------------------------------
 

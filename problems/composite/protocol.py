@@ -57,6 +57,14 @@ class Datafit:
         """Diagonal of the Hessian by eta, of its shape: for Newton methods."""
         raise self.lacks("hessian_diagonal")
 
+    def intercept_step(self, eta: Array, slope: Array, floor: float) -> Array:
+        """Newton's step for the intercept against its slope; curvatures count as `floor` at least.
+
+        The default takes outputs as if they were not coupled.
+        """
+        curvature = self.hessian_diagonal(eta).sum(axis=0)
+        return np.asarray(slope / np.maximum(curvature, floor))
+
     def curvature_bound(self) -> Array:
         """Upper bounds of the Hessian's diagonal over all eta, of eta's shape: for steps 1/L.
 
