@@ -69,7 +69,7 @@ class Constants:
 
 def first_constants(found: Hypergradient) -> Constants:
     """Modulus and ||J|| at a point; the Lipschitz constants, which take two, are 0."""
-    modulus, cross = _of_curvature(found)
+    modulus, cross = found.curvature.modulus() / SAFETY, found.curvature.cross_norm()
     return Constants(modulus, cross, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -83,7 +83,9 @@ def updated(
     the user gives make omega a proven bound.
     """
     (x_old, old), (x_new, new) = before, after
-    modulus, cross = _of_curvature(new)
+    modulus, cross = new.curvature.modulus() / SAFETY, constants.cross
+    if new.curvature.reusable:  # elsewhere a norm costs many products: it is kept, and corrected on q below
+        cross = new.curvature.cross_norm()
     step = float(np.sqrt(np.sum((x_new - x_old) ** 2) + np.sum((new.y - old.y) ** 2)))
     if step <= 1e-9 * (1.0 + float(np.linalg.norm(x_new) + np.linalg.norm(new.y))):
         return replace(constants, modulus=modulus, cross=cross)  # nothing but rounding
@@ -91,6 +93,7 @@ def updated(
     size = max(float(np.linalg.norm(q)), np.finfo(float).tiny)
     (J_old, H_old), (J_new, H_new) = old.curvature.times(q), new.curvature.times(q)
     change = SAFETY / step
+    cross = max(cross, float(np.linalg.norm(J_new)) / size)
     return Constants(
         modulus,
         cross,
@@ -99,7 +102,3 @@ def updated(
         max(constants.H, change * float(np.linalg.norm(H_new - H_old)) / size),
         max(constants.J, change * float(np.linalg.norm(J_new - J_old)) / size),
     )
-
-
-def _of_curvature(found: Hypergradient) -> tuple[float, float]:
-    return found.curvature.modulus() / SAFETY, found.curvature.cross_norm()

@@ -45,6 +45,10 @@ _AHEAD = 0.1
 """Eps is set for hypergradients of this relative length, so that steps seldom have to be solved for again."""
 
 
+_POLISHED = 1e-3
+"""Residual of the lower level at an answer, relative to that of the hypergradient."""
+
+
 @dataclass
 class _State(State):
     """A point with its hypergradient and the accuracy in force.
@@ -84,8 +88,9 @@ class Maid:
         The bound omega stays below (1 - eta) times the length of the projected hypergradient.
     nu : float, default 0.1
         Factor of eps and delta where more accuracy is needed; Newton's method makes a digit cheap.
-    growth : float, default 1.25
-        Factor after a step.
+    growth : float, default 10
+        Most that eps and delta grow by after a step. Below that they are what omega says the next
+        hypergradient will need, so that first accuracies of any size are soon forgotten.
     max_backtracks : int, default 10
         Step lengths tried before more accuracy is asked for.
     constants : Constants, optional
@@ -99,7 +104,7 @@ class Maid:
     delta0: float = 0.1
     eta: float = 0.5
     nu: float = 0.1
-    growth: float = 1.25
+    growth: float = 10.0
     max_backtracks: int = 10
     constants: Constants | None = None
 
@@ -196,6 +201,8 @@ class Maid:
             omega = constants.error_bound(point)
             away = state.outer.residual(state.x, point.gradient)
             enough = max((1.0 - self.eta) * float(np.linalg.norm(away)), 0.5 * state.target)
+            if float(abs(away).max()) <= state.target:  # an answer is to be as good as its y
+                eps = min(eps, constants.error_of_lower(_POLISHED * state.target))
             within = constants.error_of_lower(point.lower_residual) <= eps
             if omega <= enough and within:
                 break
@@ -209,11 +216,9 @@ class Maid:
             constants = self._learned(replace(state, point=point), state.x, sharper)
             point = sharper
         residual = float(abs(away).max())
-        if (
-            omega > 0.0 and not exhausted
-        ):  # what the next hypergradient, perhaps a tenth of this one, is likely to need
-            fitting = _AHEAD * enough / omega
-            eps = min(eps, fitting * constants.error_of_lower(point.lower_residual))
+        if omega > 0.0 and not exhausted:  # what the next hypergradient is likely to need
+            eps = min(eps, _AHEAD * enough / omega * constants.error_of_lower(point.lower_residual))
+            delta = min(delta, _AHEAD * enough * constants.modulus / max(constants.cross, 1e-300))
         return replace(
             state,
             y=point.y,
