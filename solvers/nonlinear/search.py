@@ -363,6 +363,10 @@ class _Judge:
         self.small = theta <= owner._theta_min
         self.by_descent = False
 
+    def _switch(self) -> float:
+        """Right-hand side of the switching condition, equation (19)."""
+        return self.rule.delta * _power(self.theta, self.rule.s_theta)
+
     def smallest_step(self) -> float:
         """Step length below which restoration is the better idea, equation (23)."""
         rule, slope = self.rule, self.slope
@@ -370,7 +374,7 @@ class _Judge:
         if slope < 0.0:
             alpha = min(alpha, rule.gamma_phi * self.theta / -slope)
             if self.small:
-                alpha = min(alpha, rule.delta * self.theta**rule.s_theta / (-slope) ** rule.s_phi)
+                alpha = min(alpha, self._switch() / _power(-slope, rule.s_phi))
         return max(rule.alpha_min_factor * alpha, 1e-14)
 
     def accepts(self, iterate: Iterate, point: Point, mu: float, alpha: float) -> bool:
@@ -387,9 +391,7 @@ class _Judge:
             return False
         noise = 10.0 * EPSILON * abs(self.phi)
         switching = (
-            self.slope < 0.0
-            and self.small
-            and alpha * (-self.slope) ** rule.s_phi > rule.delta * self.theta**rule.s_theta
+            self.slope < 0.0 and self.small and alpha * _power(-self.slope, rule.s_phi) > self._switch()
         )
         self.by_descent = False
         if switching:
@@ -402,3 +404,8 @@ class _Judge:
         ):
             return False
         return self.owner.admits(theta, phi - noise)
+
+
+def _power(base: float, exponent: float) -> float:
+    """Of numpy's kind: inf where Python's own raises OverflowError."""
+    return float(np.float_power(base, exponent))
