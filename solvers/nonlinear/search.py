@@ -363,9 +363,9 @@ class _Judge:
         self.small = theta <= owner._theta_min
         self.by_descent = False
 
-    def _switch(self) -> float:
+    def _switch(self) -> np.float64:
         """Right-hand side of the switching condition, equation (19)."""
-        return self.rule.delta * _power(self.theta, self.rule.s_theta)
+        return np.float64(self.rule.delta * _power(self.theta, self.rule.s_theta))
 
     def smallest_step(self) -> float:
         """Step length below which restoration is the better idea, equation (23)."""
@@ -374,7 +374,7 @@ class _Judge:
         if slope < 0.0:
             alpha = min(alpha, rule.gamma_phi * self.theta / -slope)
             if self.small:
-                alpha = min(alpha, self._switch() / _power(-slope, rule.s_phi))
+                alpha = min(alpha, float(self._switch() / _power(-slope, rule.s_phi)))
         return max(rule.alpha_min_factor * alpha, 1e-14)
 
     def accepts(self, iterate: Iterate, point: Point, mu: float, alpha: float) -> bool:
@@ -406,6 +406,6 @@ class _Judge:
         return self.owner.admits(theta, phi - noise)
 
 
-def _power(base: float, exponent: float) -> float:
-    """Of numpy's kind: inf where Python's own raises OverflowError."""
-    return float(np.float_power(base, exponent))
+def _power(base: float, exponent: float) -> np.float64:
+    """Of numpy's kind, where what is out of range is inf or 0 and may be divided by, not an exception."""
+    return np.float64(np.float_power(base, exponent))
