@@ -25,11 +25,17 @@ ITERATIONS = 500
 
 MAX_MULTIPLIER_STEPS = 60
 
+MAX_GROWTH = 1e4
+"""Of gamma2 within one call, after which the constraints are taken to be infeasible."""
+
 SLOW = 0.25
 """Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
 
 _SMALL = 1e-10
 """Violation from which on a slow decrease is put down to rounding."""
+
+_LARGE = 1e-4
+"""Violation at the end that counts as infeasible."""
 
 
 class ScaledRows:
@@ -104,7 +110,8 @@ class LowerValue:
         self._model = OuterStep(problem.Y, memory)
 
     def at(self, x: Vector, y: Vector, target: float) -> Value:
-        """The value at (x, y), to residuals of `target`."""
+        """The value at (x, y), to residuals of `target`; NaN where no theta satisfies the constraints."""
+        before = self.theta, self.z, self.gamma2
         change = np.inf
         for _ in range(MAX_MULTIPLIER_STEPS):
             found = descend(
@@ -119,13 +126,23 @@ class LowerValue:
             slow = change > SLOW * last
             if slow and change <= _SMALL * self.gamma2:  # rounding
                 break
+            if slow and self.gamma2 >= MAX_GROWTH * before[2]:
+                return self._infeasible(before, x.size + y.size)
             if slow:
                 self.gamma2 *= 10.0
                 self._model = OuterStep(self.problem.Y, self._memory)
+        if not np.isfinite(change) or change > _LARGE * self.gamma2:
+            return self._infeasible(before, x.size + y.size)
         w = self.problem.join(x, self.theta)
         gradient = self.problem.lower.gradient(w) + self.rows.vjp(w, lam)
         by_y = (y - self.theta) / self.gamma1
         return Value(found.value, np.concatenate([gradient[: x.size], by_y]))
+
+    def _infeasible(self, before: tuple[Vector, Vector, float], n: int) -> Value:
+        """No value; the next call starts where this one did."""
+        self.theta, self.z, self.gamma2 = before
+        self._model = OuterStep(self.problem.Y, self._memory)
+        return Value(np.nan, np.full(n, np.nan))
 
     def _lagrangian(self, x: Vector, y: Vector, theta: Vector) -> tuple[float, Vector]:
         """What theta minimises, and its gradient."""
