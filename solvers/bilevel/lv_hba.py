@@ -210,7 +210,7 @@ class _Penalised:
         self.problem, self.region, self.value = run.problem, region, value
         self._free = not projected
         self._multipliers = np.zeros(value.rows.m)
-        self._weight, self._violation = value.gamma2, np.inf
+        self._weight, self._violation = 10.0 * value.gamma2, np.inf
         self._size = 1.0
 
     def lowered(self, method: LVHBA, c: float, w: Vector) -> Descent:
