@@ -113,6 +113,8 @@ class LowerValue:
         """The value at (x, y), to residuals of `target`; NaN where no theta satisfies the constraints."""
         before = self.theta, self.z, self.gamma2
         change = np.inf
+        size = max(1.0, float(abs(x).max()), float(abs(y).max())) * np.sqrt(x.size + y.size)
+        target = max(target, 4.0 * float(np.finfo(float).eps) * (1.0 + self.gamma2) * size)  # rounding of g
         for _ in range(MAX_MULTIPLIER_STEPS):
             found = descend(
                 lambda theta: self._lagrangian(x, y, theta), self._model, self.theta, target, ITERATIONS

@@ -59,7 +59,13 @@ def test_the_scale_of_g_does_not_matter(scale):
         lambda x, y: (y[0] - 2.0 * x[0]) ** 2,
         [0.5],
         [0.0],
-        lower_constraints={"type": "ineq", "fun": lambda x, y: scale * (1.0 - y[0] ** 2 - x[0] ** 2)},
+        upper_jac=lambda x, y: 2.0 * np.array([x[0] - 2.0, y[0] - 2.0]),
+        lower_jac=lambda x, y: (y[0] - 2.0 * x[0]) * np.array([-4.0, 2.0]),
+        lower_constraints={
+            "type": "ineq",
+            "fun": lambda x, y: scale * (1.0 - y[0] ** 2 - x[0] ** 2),
+            "jac": lambda x, y: -2.0 * scale * np.array([[x[0], y[0]]]),
+        },
         lower_convex=True,
     )
     result = karush.minimize_bilevel(problem, method=LVHBA())
