@@ -10,7 +10,14 @@ from karush.solvers.bilevel.lower_value import LowerValue, ScaledRows
 from karush.solvers.bilevel.lv_hba import LVHBA
 from karush.solvers.bilevel.lv_hba_published import PublishedLVHBA
 
-ANSWERS = {"LLC": -0.3, "LLC-BILINEAR": 1.0, "COUPLED-WAVES": 0.9862248, "FOLLOW": 0.0, "KINK": -1.0}
+ANSWERS = {
+    "LLC": -0.3,
+    "LLC-BILINEAR": 1.0,
+    "COUPLED-WAVES": 0.9862248,
+    "FOLLOW": 0.0,
+    "KINK": -1.0,
+    "JUMP": 0.0,
+}
 
 
 @pytest.mark.parametrize("projection", [None, False])

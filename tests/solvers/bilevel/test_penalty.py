@@ -14,7 +14,9 @@ from karush.solvers.bilevel.stochastic_penalty import StochasticPenalty
 
 
 @pytest.mark.parametrize(
-    ("name", "x"), [("WAVES", 1.2151455), ("FOLLOW", 0.0), ("KINK", -1.0)], ids=lambda value: str(value)
+    ("name", "x"),
+    [("WAVES", 1.2151455), ("FOLLOW", 0.0), ("KINK", -1.0), ("JUMP", 0.0)],
+    ids=lambda value: str(value),
 )
 def test_known_answers(name, x):
     problem = get_bilevel(name)
