@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .callables import bilevel_from_callables
     from .formula_problems import bilevel_from_formulas, read_bilevel
     from .problem import BilevelProblem, Sampled
+    from .registry import bilevel_problems, get_bilevel, register_bilevel
     from .sets import Affine, Ball, Box, ConvexSet, Polyhedron, Product, Simplex
 
 _HOMES = {
@@ -24,7 +25,10 @@ _HOMES = {
     "Simplex": "sets",
     "bilevel_from_callables": "callables",
     "bilevel_from_formulas": "formula_problems",
+    "bilevel_problems": "registry",
+    "get_bilevel": "registry",
     "read_bilevel": "formula_problems",
+    "register_bilevel": "registry",
 }
 
 __all__ = [
@@ -39,7 +43,10 @@ __all__ = [
     "Simplex",
     "bilevel_from_callables",
     "bilevel_from_formulas",
+    "bilevel_problems",
+    "get_bilevel",
     "read_bilevel",
+    "register_bilevel",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ...problems.bilevel.problem import BilevelProblem
 from ..status import Status
-from .driver import Run, State
+from .driver import Method, Run, State
+from .hypergradient import refusal_of_lower
+from .implicit import Implicit
 from .kkt import KKT
+from .lv_hba import LVHBA
+from .penalty import Penalty
 
 SMALL = 100
 """Up to so many variables in all, many starts are worth their time."""
@@ -15,26 +20,34 @@ SMALL = 100
 
 @dataclass(frozen=True)
 class Auto:
-    """`KKT` from many starts where the problem is small, from one where it is large.
+    """`KKT` from many starts where the problem is small; larger: `Implicit` where the lower level is free and
+    known to be convex, else `KKT` from one start. Without second derivatives: `Penalty`, or `LVHBA` where the
+    lower level has constraints other than Y.
 
     Parameters
     ----------
     tol : float, default 1e-6
         Tolerance of the certificate.
-    max_iterations : int, default 60
+    max_iterations : int, default 1000
         Limit of steps; what a step is depends on the method taken.
     """
 
     tol: float = 1e-6
-    max_iterations: int = 60
+    max_iterations: int = 1000
 
     def refusal(self, problem: BilevelProblem) -> str | None:
         """Where no method takes the problem."""
         return self._suited(problem).refusal(problem)
 
-    def _suited(self, problem: BilevelProblem) -> KKT:
-        small = problem.n_x + problem.n_y <= SMALL
-        return KKT(tol=self.tol, patience=KKT.patience if small else 1)
+    def _suited(self, problem: BilevelProblem) -> Method[Any]:
+        if not problem.has_second_derivatives:
+            penalty = Penalty(tol=self.tol)
+            return penalty if penalty.refusal(problem) is None else LVHBA(tol=self.tol)
+        if problem.n_x + problem.n_y <= SMALL:
+            return KKT(tol=self.tol)
+        if problem.lower_convex and refusal_of_lower(problem) is None:
+            return Implicit(tol=self.tol)
+        return KKT(tol=self.tol, patience=1)
 
     def init(self, run: Run) -> State:
         """That of the method taken, which the run goes on with."""

@@ -23,6 +23,11 @@ from .driver import Method, Run
 _METHODS = {
     "auto": ".auto:Auto",
     "kkt": ".kkt:KKT",
+    "implicit": ".implicit:Implicit",
+    "maid": ".maid:Maid",
+    "penalty": ".penalty:Penalty",
+    "lv-hba": ".lv_hba:LVHBA",
+    "stochastic-penalty": ".stochastic_penalty:StochasticPenalty",
 }
 
 
@@ -52,8 +57,11 @@ def minimize_bilevel(
     x0, y0 : array_like, shapes (n_x,), (n_y,)
         Start. Needed with callables; replaces a problem's own start, as of a problem solved before.
     method : str or Method
-        ``"auto"``, or ``"kkt"``: the lower level's optimality conditions, solved as a nonlinear problem from
-        many starts, with cuts where the lower level is not convex.
+        ``"auto"``; ``"kkt"``: the lower level's optimality conditions, solved as a nonlinear problem from
+        many starts, with cuts where the lower level is not convex; for free, strongly convex lower levels
+        ``"implicit"``: L-BFGS with exact hypergradients, or ``"maid"``: with inexact ones, of bounded error;
+        with first derivatives only ``"penalty"`` (lower constraints: Y alone), ``"lv-hba"`` (any) and
+        ``"stochastic-penalty"`` (levels known by samples).
     tol : float, optional
         Tolerance on the scaled errors of the certificate. Default: 1e-6, or what the Method object says.
     max_iterations : int, optional

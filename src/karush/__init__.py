@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .problems.model import Model
     from .problems.nlp import NLP, Capabilities, Metadata
     from .solvers.bilevel.certificate import certify_bilevel
+    from .solvers.bilevel.hypergradient import check_hypergradient
     from .solvers.bilevel.minimize import minimize_bilevel
     from .solvers.certificate import Certificate, InfeasibilityCertificate, certify, certify_infeasible
     from .solvers.composite.certificate import certify_composite
@@ -53,6 +54,7 @@ __all__ = [
     "certify_bilevel",
     "certify_composite",
     "certify_infeasible",
+    "check_hypergradient",
     "composite_path",
     "cross_validate_composite",
     "estimators",
@@ -90,6 +92,7 @@ _HOMES = {
     "certify_composite": "solvers.composite.certificate",
     "composite_path": "solvers.composite.path",
     "cross_validate_composite": "solvers.composite.cross_validation",
+    "check_hypergradient": "solvers.bilevel.hypergradient",
     "minimize_bilevel": "solvers.bilevel.minimize",
     "minimize_composite": "solvers.composite.minimize",
     "solve_cvxpy": "solvers.cvxpy_interface",

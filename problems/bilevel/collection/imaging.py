@@ -26,13 +26,13 @@ def _smoothed(t: Vector, width: float) -> tuple[float, Vector, Vector]:
     return float(root.sum()), t / root, width * width / root**3
 
 
-def _images(side: int, noise: float, seed: int) -> tuple[Vector, Vector]:
+def _images(side: int, noise: float, rng: Any) -> tuple[Vector, Vector]:
     """A disc and a ramp beside a square, and the same with noise."""
     i, j = np.meshgrid(*2 * [(np.arange(side) + 0.5) / side], indexing="ij")
     clean = 0.3 * j
     clean[(i - 0.35) ** 2 + (j - 0.35) ** 2 < 0.05] = 1.0
     clean[(i > 0.6) & (j > 0.55) & (i < 0.9) & (j < 0.85)] = 0.7
-    noisy = clean + noise * np.random.default_rng(seed).standard_normal(clean.shape)
+    noisy = clean + noise * np.random.default_rng(rng).standard_normal(clean.shape)
     return clean.ravel(), noisy.ravel()
 
 
@@ -56,13 +56,13 @@ def _error(clean: Vector, n_x: int, ridge: float) -> dict[str, Any]:
 
 @register_bilevel("TV-WEIGHTS", _KUNISCH)
 def total_variation_weights(
-    side: int = 12, blocks: int = 2, noise: float = 0.1, width: float = 0.05, seed: int = 0
+    side: int = 12, blocks: int = 2, noise: float = 0.1, width: float = 0.05, rng: Any = 0
 ) -> BilevelProblem:
     """Logarithms of the weights of the smoothed total variation, one for each of blocks^2 parts of the image.
 
     f = .5 ||y - noisy||^2 + sum_i e^x[block of i] sqrt((D y)_i^2 + width^2).
     """
-    clean, noisy = _images(side, noise, seed)
+    clean, noisy = _images(side, noise, rng)
     down, across = _differences(side)
     D = csr_array(vstack([down, across]))
     place = np.arange(side * side).reshape(side, side)
@@ -108,13 +108,13 @@ def total_variation_weights(
 
 @register_bilevel("FILTERS", _KUNISCH)
 def filters(
-    side: int = 12, count: int = 2, noise: float = 0.1, width: float = 0.1, ridge: float = 1e-5, seed: int = 0
+    side: int = 12, count: int = 2, noise: float = 0.1, width: float = 0.1, ridge: float = 1e-5, rng: Any = 0
 ) -> BilevelProblem:
     """Filters of 2 x 2 pixels for denoising: each x[k] holds the coefficients of three zero-sum patterns.
 
     f = .5 ||y - noisy||^2 + sum_k sum_i sqrt((sum_l x[k, l] B_l y)_i^2 + width^2).
     """
-    clean, noisy = _images(side, noise, seed)
+    clean, noisy = _images(side, noise, rng)
     patterns = _zero_sum_patterns(side)
     n_x, size = count * len(patterns), side * side
     identity = eye_array(size, format="csr")
@@ -154,7 +154,7 @@ def filters(
 
     return bilevel_from_callables(
         lower=lower,
-        x0=0.1 * np.random.default_rng(seed).standard_normal(n_x),
+        x0=0.1 * np.random.default_rng(rng).standard_normal(n_x),
         y0=noisy,
         lower_jac=lower_jac,
         lower_hess=lower_hess,

@@ -7,6 +7,7 @@ function that jumps.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.optimize import LinearConstraint
@@ -217,9 +218,9 @@ def kink() -> BilevelProblem:
 
 
 @register_bilevel("MANY-ANSWERS")
-def many_answers(n_x: int = 5, n_y: int = 10, rows: int = 4, seed: int = 0) -> BilevelProblem:
+def many_answers(n_x: int = 5, n_y: int = 10, rows: int = 4, rng: Any = 0) -> BilevelProblem:
     """Least squares with a wide matrix below: many lower solutions, the nearest to w0 is wanted."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng)
     A, C = rng.standard_normal((rows, n_y)), rng.standard_normal((rows, n_x))
     b, w0 = rng.standard_normal(rows), rng.standard_normal(n_x + n_y)
     M = np.hstack([-C, A])

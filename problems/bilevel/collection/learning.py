@@ -49,18 +49,18 @@ def _groups(d: int, per_feature: bool) -> np.ndarray:
     return np.arange(d) if per_feature else np.zeros(d, dtype=np.int64)
 
 
-def _regression(seed: int, samples: int, features: int) -> Data:
+def _regression(rng: Any, samples: int, features: int) -> Data:
     """Half of the coefficients are zero."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng)
     coefficients = rng.standard_normal(features) * (np.arange(features) < (features + 1) // 2)
     A = rng.standard_normal((2 * samples, features))
     b = A @ coefficients + 0.5 * rng.standard_normal(2 * samples)
     return A[:samples], b[:samples], A[samples:], b[samples:]
 
 
-def _classes(seed: int, samples: int, features: int, classes: int) -> Data:
+def _classes(rng: Any, samples: int, features: int, classes: int) -> Data:
     """Gaussian clouds that overlap; labels 0, 1, ..."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng)
     centers = 1.2 * rng.standard_normal((classes, features)) * (np.arange(features) < (features + 1) // 2)
     labels = rng.integers(classes, size=2 * samples)
     A = centers[labels] + 1.5 * rng.standard_normal((2 * samples, features))
@@ -92,13 +92,13 @@ def _shipped(data: str, classes: bool) -> Data:
 
 @register_bilevel("RIDGE", "Pedregosa, 'Hyperparameter optimization with approximate gradient', ICML 2016")
 def ridge(
-    samples: int = 60, features: int = 20, per_feature: bool = True, data: str = "synthetic", seed: int = 0
+    samples: int = 60, features: int = 20, per_feature: bool = True, data: str = "synthetic", rng: Any = 0
 ) -> BilevelProblem:
     """Ridge regression: log-penalties, one per feature or one in all, by the error on held-out samples.
 
     ``data="diabetes"`` takes scikit-learn's.
     """
-    train = _regression(seed, samples, features) if data == "synthetic" else _shipped(data, classes=False)
+    train = _regression(rng, samples, features) if data == "synthetic" else _shipped(data, classes=False)
     A, b, V, c = train
     d = A.shape[1]
     group = _groups(d, per_feature)
@@ -177,7 +177,7 @@ def logistic(
     classes: int = 3,
     penalties: Literal["one", "feature"] = "feature",
     data: str = "synthetic",
-    seed: int = 0,
+    rng: Any = 0,
 ) -> BilevelProblem:
     """Multinomial logistic regression: log-penalties, one per feature or one in all, by the held-out loss.
 
@@ -185,9 +185,7 @@ def logistic(
     """
     if penalties not in ("one", "feature"):
         raise ValueError(f"penalties must be 'one' or 'feature', got {penalties!r}")
-    split = (
-        _classes(seed, samples, features, classes) if data == "synthetic" else _shipped(data, classes=True)
-    )
+    split = _classes(rng, samples, features, classes) if data == "synthetic" else _shipped(data, classes=True)
     classes = int(max(split[1].max(), split[3].max())) + 1
     loss, held = _Softmax(*split[:2], classes), _Softmax(*split[2:], classes)
     d, n_y = split[0].shape[1], classes * split[0].shape[1]
@@ -235,7 +233,7 @@ def hyper_cleaning(
     corrupted: float = 0.3,
     ridge: float = 1e-2,
     data: str = "synthetic",
-    seed: int = 0,
+    rng: Any = 0,
 ) -> BilevelProblem:
     """Weights 1/(1 + e^-x_i) of training samples, some with wrong labels, by the loss on clean ones.
 
@@ -244,11 +242,9 @@ def hyper_cleaning(
     """
     if not 0.0 <= corrupted < 1.0:
         raise ValueError(f"corrupted must lie in [0, 1), got {corrupted}")
-    split = (
-        _classes(seed, samples, features, classes) if data == "synthetic" else _shipped(data, classes=True)
-    )
+    split = _classes(rng, samples, features, classes) if data == "synthetic" else _shipped(data, classes=True)
     classes = int(max(split[1].max(), split[3].max())) + 1
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng)
     labels = split[1].copy()
     wrong = rng.random(labels.size) < corrupted
     labels[wrong] = (labels[wrong] + rng.integers(1, classes, size=int(wrong.sum()))) % classes

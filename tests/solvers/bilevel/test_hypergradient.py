@@ -122,7 +122,7 @@ def test_closed_form():
 def test_complex_step_of_the_closed_lower_solution():
     """Ridge regression solves its lower level by one linear system, through which a complex step goes."""
     rng = np.random.default_rng(3)
-    problem = get_bilevel("RIDGE", samples=30, features=6, seed=3)
+    problem = get_bilevel("RIDGE", samples=30, features=6, rng=3)
     x = rng.standard_normal(6)
     w = np.concatenate([x, np.zeros(6)])
     right = -problem.lower.gradient(w)[6:]

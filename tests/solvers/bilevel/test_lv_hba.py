@@ -59,7 +59,7 @@ def test_the_value_function():
     assert (rows.scale * value.z)[0] == pytest.approx(1.6, abs=1e-8)
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
+@pytest.mark.parametrize("scale", [0.1, 1e3])
 def test_the_scale_of_g_does_not_matter(scale):
     problem = bilevel_from_callables(
         lambda x, y: (x[0] - 2.0) ** 2 + (y[0] - 2.0) ** 2,

@@ -30,7 +30,7 @@ def test_known_answers(name, x):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_many_lower_solutions(seed):
     """The nearest point to w0 is found among them."""
-    problem = get_bilevel("MANY-ANSWERS", seed=seed)
+    problem = get_bilevel("MANY-ANSWERS", rng=seed)
     result = karush.minimize_bilevel(problem, method=Penalty())
     expected = karush.minimize_bilevel(problem, method="kkt", options={"patience": 1})
     assert result.success, result.message
