@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dasum
 
 from ..validation import as_real_array
 from .inputs import check_size, level
@@ -63,12 +65,12 @@ class PiecewiseQuadratic(Penalty):
         l1, l2, linear, lower, upper = (np.broadcast_to(part, (p,)) for part in self._parts())
         return l1, l2, linear, lower, upper
 
-    @property
+    @cached_property
     def is_norm(self) -> bool:
         """Whether it is lam ||w||_1 and nothing else: the case worth short cuts."""
         return not self.l1.ndim and not self.l2.any() and not self.linear.any() and self.is_unbounded
 
-    @property
+    @cached_property
     def is_unbounded(self) -> bool:
         """Whether there are no bounds."""
         return bool(np.all(self.lower == -np.inf) and np.all(self.upper == np.inf))
@@ -82,7 +84,7 @@ class PiecewiseQuadratic(Penalty):
 
     def value(self, w: Array) -> float:
         if self.is_norm:
-            return float(self.l1 * np.abs(w).sum())
+            return float(self.l1) * _sum_of_sizes(w)
         l1, l2, linear, lower, upper = self._like(w)
         if np.any(w < lower) or np.any(w > upper):
             return np.inf
@@ -132,7 +134,7 @@ class PiecewiseQuadratic(Penalty):
 
     def conjugate(self, v: Array) -> float:
         if self.is_norm:
-            return 0.0 if np.max(np.abs(v), initial=0.0) <= self.l1 else np.inf
+            return 0.0 if _largest_size(v) <= self.l1 else np.inf
         l1, l2, linear, lower, upper = self._like(v)
         force = _soft(v - linear, l1)
         # Where Omega is flat at infinity: the end the force points to; no force, the point nearest zero.
@@ -145,7 +147,7 @@ class PiecewiseQuadratic(Penalty):
 
     def dual_scale(self, v: Array) -> float:
         if self.is_norm:
-            most = float(np.max(np.abs(v), initial=0.0))
+            most = _largest_size(v)
             return 1.0 if most <= self.l1 else float(self.l1) / most * (1.0 - 4.0 * _EPS)
         l1, l2, linear, lower, upper = self._like(v)
         flat = l2 == 0
@@ -243,6 +245,16 @@ class Box(PiecewiseQuadratic):
 def _times(lam: Any, factors: Any, name: str = "lam") -> Array:
     value = level(name, lam)
     return value if factors is None else value * level("factors", factors)
+
+
+def _sum_of_sizes(w: Array) -> float:
+    """||w||_1 in one pass, with nothing stored on the way: it is asked for at every level of a path."""
+    return float(dasum(w)) if w.ndim == 1 and w.size else float(np.abs(w).sum())
+
+
+def _largest_size(v: Array) -> float:
+    """||v||_inf, with nothing stored on the way."""
+    return max(float(v.max()), -float(v.min())) if v.size else 0.0
 
 
 def _soft(v: Array, threshold: Any) -> Array:

@@ -18,7 +18,7 @@ from ..result import Result
 from .auto import fastest
 from .driver import Run, TimeUp
 from .minimize import start
-from .working_set import WorkingSet, _State
+from .working_set import WorkingSet, WorkingSetState
 
 _AHEAD = 4
 """Levels at most that are solved before their certificates."""
@@ -46,8 +46,8 @@ class Walk:
         self._method = fastest(first, tol)  # one for all levels: no method asks how large the penalty is
         self._method.check(first)
         self._done, self._width = 0, 1
-        self._known: tuple[_State, Array] | None = None
-        self._guesses: list[tuple[CompositeProblem, _State]] = []
+        self._known: tuple[WorkingSetState, Array] | None = None
+        self._guesses: list[tuple[CompositeProblem, WorkingSetState]] = []
 
     def next_solution(self) -> Result:
         """That of the next level."""
@@ -71,7 +71,7 @@ class Walk:
 
     def _keep(self, run: Run, result: Result) -> Result:
         self._w, self._b, self._known = result.x, result.intercept, None
-        if isinstance(run.state, _State) and run.state.w is result.x:
+        if isinstance(run.state, WorkingSetState) and run.state.w is result.x:
             self._known = run.state, result.jac
         return result
 
@@ -79,7 +79,7 @@ class Walk:
         """One output; and with an intercept certificates might choose another one, and other vectors."""
         return len(self.problem.shape) == 1 and not self.problem.intercept
 
-    def _look_ahead(self, state: _State, gradient: Array) -> None:
+    def _look_ahead(self, state: WorkingSetState, gradient: Array) -> None:
         """Solve some levels, and have the products that their certificates will ask for."""
         method, problem = self._method, self.problem
         assert isinstance(method, WorkingSet)
@@ -87,7 +87,7 @@ class Walk:
         self._width = min(2 * self._width, _AHEAD)
         if stop - self._done < 2:
             return
-        found: list[tuple[CompositeProblem, _State]] = []
+        found: list[tuple[CompositeProblem, WorkingSetState]] = []
         pool = None
         try:
             with np.errstate(all="ignore"):
@@ -120,6 +120,6 @@ class Walk:
         return None
 
 
-def _forget_gram(state: _State) -> None:
+def _forget_gram(state: WorkingSetState) -> None:
     """The Gram matrix is one for all states: it has gone on to those that come later."""
     state.items = state.gram = None

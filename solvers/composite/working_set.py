@@ -52,7 +52,7 @@ _MAX_ROUNDS = 100
 
 
 @dataclass
-class _State(State):
+class WorkingSetState(State):
     """With the predictor; the datafit's gradient at w, where that is known without a certificate; the working
     set, what is kept of X'X, and how sharply pools are solved.
     """
@@ -100,22 +100,26 @@ class WorkingSet:
         if not datafit.provides("hessian_diagonal"):
             raise datafit.lacks("hessian_diagonal, which working sets need")
 
-    def init(self, run: Run, w: Array, b: Array) -> _State:
+    def init(self, run: Run, w: Array, b: Array) -> WorkingSetState:
         """The first step needs the gradient: known at w = 0, elsewhere the certificate's."""
         null = run.problem.null
         known = not w.any() and np.array_equal(b, null.intercept)
         gradient = null.slopes if known else None
         eta = run.problem.predictor(w, b)
         objective = run.problem.datafit.value(eta) + run.problem.penalty.value(w)
-        return _State(w, b, objective, settled=not known, eta=eta, gradient=gradient)
+        return WorkingSetState(w, b, objective, settled=not known, eta=eta, gradient=gradient)
 
-    def resume(self, problem: CompositeProblem, state: _State, gradient: Array) -> _State:
+    def resume(self, problem: CompositeProblem, state: WorkingSetState, gradient: Array) -> WorkingSetState:
         """The state of a solved problem as the start of one with another penalty, on a path."""
         assert state.eta is not None
         objective = problem.datafit.value(state.eta) + problem.penalty.value(state.w)
-        return _State(state.w, state.b, objective, False, {}, state.eta, gradient, state.items, state.gram)
+        return WorkingSetState(
+            state.w, state.b, objective, False, {}, state.eta, gradient, state.items, state.gram
+        )
 
-    def ahead(self, run: Run, state: _State, pool: Indices | None) -> tuple[_State, Array, Indices]:
+    def ahead(
+        self, run: Run, state: WorkingSetState, pool: Indices | None
+    ) -> tuple[WorkingSetState, Array, Indices]:
         """A solution that the certificate has yet to see; the gradient, new in the pool; and the pool."""
         assert state.gradient is not None
         part = _Pool(run, state, state.gradient, pool)
@@ -124,7 +128,7 @@ class WorkingSet:
         gradient[part.columns] = part.slopes
         return found, gradient, part.pool
 
-    def step(self, run: Run, state: _State) -> _State:
+    def step(self, run: Run, state: WorkingSetState) -> WorkingSetState:
         """Solve the problem of the pool."""
         if state.gradient is not None:
             return _Pool(run, state, state.gradient).solved()
@@ -142,7 +146,9 @@ def known_terms(penalty: Penalty, shape: tuple[int, ...]) -> Terms | GroupTerms 
 class _Pool:
     """The problem of some items, the rest of w fixed."""
 
-    def __init__(self, run: Run, state: _State, gradient: Array, pool: Indices | None = None) -> None:
+    def __init__(
+        self, run: Run, state: WorkingSetState, gradient: Array, pool: Indices | None = None
+    ) -> None:
         self.problem = problem = run.problem
         terms = known_terms(problem.penalty, problem.shape)
         assert terms is not None
@@ -163,7 +169,7 @@ class _Pool:
         self.columns = terms.columns_of(self.pool)
         self.slopes: Array = np.empty(0)
 
-    def solved(self) -> _State:
+    def solved(self) -> WorkingSetState:
         """By working sets that grow until nothing in the pool violates."""
         point, terms = self.point, self.terms
         pool, columns = self.pool, self.columns
@@ -185,7 +191,7 @@ class _Pool:
             if not whole and self._is_large():
                 break
         record = {"pool": pool.size, "working set": self.items.size, "rounds": rounds, "newton": newtons}
-        return _State(
+        return WorkingSetState(
             point.w,
             point.b,
             point.objective,
