@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -146,6 +146,21 @@ def _cold() -> dict[str, Any]:
     return {"wall": time.perf_counter() - started, "seconds": time.process_time() - cpu}
 
 
+class _PathCoefficients(Sequence[Any]):
+    """The coefficients of a path, dense when they are asked for: a path itself keeps them sparse."""
+
+    def __init__(self, path: Any) -> None:
+        self._path = path
+
+    def __len__(self) -> int:
+        return int(self._path.lambdas.size)
+
+    def __getitem__(self, i: Any) -> Any:
+        if not -len(self) <= i < len(self):
+            raise IndexError(i)
+        return self._path.coef(i % len(self))
+
+
 # ---- solvers: coefficients for each lambda -----------------------------------------------------------------
 
 
@@ -156,7 +171,7 @@ def _karush(X: Any, y: Any, task: dict[str, Any], tol: float) -> Any:
     loss = LeastSquares(y) if task["loss"] == "squares" else Logistic(y)
     if task["kind"] == "path":
         path = karush.composite_path(loss, L1(1.0), X, lambdas=task["lambdas"], tol=tol)
-        return [path.coef(i) for i in range(path.lambdas.size)]
+        return _PathCoefficients(path)
     lam = task["lambda"]
     penalty = GroupLasso(lam, task["group"]) if task["group"] else L1(lam)
     return [karush.minimize_composite(loss, penalty, X, tol=tol).x]
