@@ -12,6 +12,7 @@ from .driver import Method, Run, State
 from .multinomial import MultinomialNewton
 from .proximal_gradient import ProximalGradient
 from .quadratic_form import QuadraticFormDescent
+from .separate_outputs import SeparateOutputs
 from .trees_acceleration import ForestConjugateGradient
 from .working_set import WorkingSet
 
@@ -20,6 +21,7 @@ _FASTEST_FIRST: tuple[type[Any], ...] = (
     MultinomialNewton,
     ForestConjugateGradient,
     QuadraticFormDescent,
+    SeparateOutputs,
     ProximalGradient,
 )
 

@@ -123,6 +123,11 @@ class Run:
         self._best: State | None = None
         self._best_seen = (np.inf, np.inf)
 
+    @property
+    def remaining_time(self) -> float:
+        """Seconds until the deadline, for runs within this one."""
+        return self._deadline - perf_counter()
+
     def check_deadline(self) -> None:
         """For inner loops: raises `TimeUp`, which the driver catches."""
         if perf_counter() > self._deadline:

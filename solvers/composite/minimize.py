@@ -25,6 +25,7 @@ _METHODS = {
     "forest-cg": ".trees_acceleration:ForestConjugateGradient",
     "multinomial": ".multinomial:MultinomialNewton",
     "quadratic-form": ".quadratic_form:QuadraticFormDescent",
+    "separate-outputs": ".separate_outputs:SeparateOutputs",
 }
 
 
@@ -65,7 +66,8 @@ def minimize_composite(
     method : str or Method
         ``"auto"``, ``"bcd"`` (the paper's parts, to be combined by `options`), ``"forest-cg"`` (sparse
         quadratic forms on graphs), ``"quadratic-form"`` (the same with penalties by coordinate, or dense),
-        ``"multinomial"`` (prox-Newton for several classes) or ``"proximal-gradient"``.
+        ``"multinomial"`` (prox-Newton for several classes) ``"separate-outputs"`` (least squares) or
+        ``"proximal-gradient"``.
     tol : float, optional
         The duality gap sought, relative to the objective at w = 0; where there is no gap, the distance from
         stationarity, relative to the largest slope at w = 0. Default: 1e-6, or what the Method object says;

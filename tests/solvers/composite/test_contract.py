@@ -112,9 +112,10 @@ def case(name):
         return Case(LeastSquares(y), GroupLasso(1.0, 5), X, arrays=(X, y))
     if name in {"mcp", "scad"}:
         return Case(LeastSquares(y), MCP(2.0) if name == "mcp" else SCAD(2.0), X, arrays=(X, y))
-    if name == "targets":
+    if name.startswith("targets"):
         Y = np.column_stack([y, np.roll(y, 1), -y])
-        return Case(LeastSquares(Y), GroupLasso(3.0, "rows"), X, intercept=True, arrays=(X, Y))
+        penalty = L1(3.0) if name == "targets L1" else GroupLasso(3.0, "rows")
+        return Case(LeastSquares(Y), penalty, X, intercept=True, arrays=(X, Y))
     if name == "box":
         return Case(LeastSquares(y), Box(-0.1, 0.3), X, arrays=(X, y))
     if name.startswith("classes"):
@@ -128,7 +129,7 @@ def case(name):
 
 
 CASES = ("lasso", "lasso CSC", "logistic", "groups", "box", "mcp", "scad")
-CASES += ("graph", "graph L1", "classes", "classes rows", "targets")
+CASES += ("graph", "graph L1", "classes", "classes rows", "targets", "targets L1")
 
 
 def options(method, name):
@@ -145,10 +146,11 @@ TAKES = {
     "forest-cg": {"graph"},
     "quadratic-form": {"graph", "graph L1"},
     "multinomial": {"classes", "classes rows"},
+    "separate-outputs": {"targets L1"},
 }
 """The cases of methods that do not take all."""
 
-_SEVERAL_OUTPUTS = {"classes", "classes rows", "targets"}
+_SEVERAL_OUTPUTS = {"classes", "classes rows", "targets", "targets L1"}
 PAIRS = [(m, c) for m in METHODS for c in CASES if c in TAKES.get(m, CASES)]
 PAIRS = [(m, c) for m, c in PAIRS if not (m.startswith("bcd") and c in _SEVERAL_OUTPUTS)]
 each_pair = pytest.mark.parametrize(("method", "name"), PAIRS)
