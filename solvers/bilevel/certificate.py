@@ -96,6 +96,7 @@ def certify_bilevel(
     tol: float = 1e-6,
     rng: np.random.Generator | int | None = 0,
     starts: int = STARTS,
+    max_time: float = np.inf,
 ) -> BilevelCertificate:
     """Judge a point.
 
@@ -111,6 +112,8 @@ def certify_bilevel(
         For the starts of the lower level.
     starts : int, default 12
         Starts of the lower level beside y and the problem's; none where it is known to be convex.
+    max_time : float, default inf
+        Seconds for the lower level; a certificate that would need more does not hold.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def certify_bilevel(
     """
     with np.errstate(all="ignore"):
         judge = _Judge(problem, np.array(x, dtype=float), np.array(y, dtype=float), tol)
-        return judge.certificate(np.random.default_rng(rng), starts)
+        return judge.certificate(np.random.default_rng(rng), starts, max_time)
 
 
 class _Judge:
@@ -131,14 +134,14 @@ class _Judge:
             float(self.lower.objective(self.w.copy())),
         )
 
-    def certificate(self, rng: np.random.Generator, starts: int) -> BilevelCertificate:
+    def certificate(self, rng: np.random.Generator, starts: int, max_time: float) -> BilevelCertificate:
         problem, n_x = self.problem, self.problem.n_x
         upper = _violation(self.upper, self.w, slice(0, problem.n_x + problem.n_y))
         lower = _violation(self.lower, self.w, slice(n_x, None))
-        answers = solve_lower_globally(
-            problem, self.x, [self.y, problem.y0], starts, 0.01 * self.tol, rng, max_time=10.0
+        answers, complete = solve_lower_globally(
+            problem, self.x, [self.y, problem.y0], starts, 0.01 * self.tol, rng, max_time
         )
-        gap = self._gap(answers)
+        gap = self._gap(answers, complete)
         stationarity, kind, c = Measure(np.inf, np.inf), "none", np.full(self.lower.m, np.nan)
         if gap.scaled <= self.tol and max(upper.scaled, lower.scaled) <= self.tol:
             stationarity, kind, c = self._stationarity(answers)
@@ -157,10 +160,13 @@ class _Judge:
             self.tol,
         )
 
-    def _gap(self, answers: list[LowerSolution]) -> Measure:
+    def _gap(self, answers: list[LowerSolution], complete: bool) -> Measure:
+        """Against the best value; no proof where no answer is certified, or not all were looked for."""
         if not answers or not np.isfinite(self.f):
             return Measure(np.inf, np.inf)
         gap = self.f - answers[0].value
+        if not complete or not any(answer.success for answer in answers):
+            return Measure(gap, np.inf)
         return Measure(gap, max(gap, 0.0) / max(1.0, abs(answers[0].value)))
 
     def _stationarity(self, answers: list[LowerSolution]) -> tuple[Measure, str, Vector]:

@@ -24,6 +24,9 @@ from .certificate import BilevelCertificate, certify_bilevel
 
 logger = logging.getLogger("karush")
 
+_LEAST_TIME = 1.0
+"""Seconds that a certificate gets at least, however little time is left."""
+
 
 @dataclass
 class State:
@@ -173,7 +176,12 @@ class Run:
         """The certificate of a settled state; the best one is kept."""
         started = perf_counter()
         self.certificate = found = certify_bilevel(
-            self.original, state.x, state.y, self.tol, np.random.default_rng(self.iterations)
+            self.original,
+            state.x,
+            state.y,
+            self.tol,
+            np.random.default_rng(self.iterations),
+            max_time=max(self.remaining_time, _LEAST_TIME),
         )
         self._seconds["certificate"] += perf_counter() - started
         if self._best is None or _rank(found) < _rank(self._best[1]):
@@ -211,7 +219,15 @@ class Run:
             assert self._last is not None
             started = perf_counter()
             state = self._last
-            found = certify_bilevel(self.original, state.x, state.y, self.tol, np.random.default_rng(0))
+            hurry = status in {Status.TIME_LIMIT, Status.INTERRUPTED}
+            found = certify_bilevel(
+                self.original,
+                state.x,
+                state.y,
+                self.tol,
+                np.random.default_rng(0),
+                max_time=max(_LEAST_TIME, 0.1 * (started - self._started)) if hurry else np.inf,
+            )
             self._seconds["certificate"] += perf_counter() - started
         else:
             state, found = self._best

@@ -171,7 +171,7 @@ class _Start:
         x, y = z[:n_x], z[n_x : n_x + problem.n_y]
         w = problem.join(x, y)
         f = problem.lower.objective(w)
-        rivals = solve_lower_globally(
+        rivals, _ = solve_lower_globally(
             problem, x, [y], self.method.lower_starts, 1e-2 * self.run.tol, self.run.rng
         )
         gap = max(f - rivals[0].value, 0.0) / max(1.0, abs(f)) if rivals else np.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 
@@ -19,6 +20,9 @@ SPREADS = (1.0, 10.0)
 
 SAMPLES = 200
 """Points at which f is looked at before the best of them become starts."""
+
+FEASIBLE = 1e-9
+"""Largest violation of a lower answer whose value counts although nothing certifies it."""
 
 SAME = 1e-5
 """Relative distance below which two answers are one."""
@@ -37,6 +41,8 @@ class LowerSolution:
         Multipliers of constraints and bounds, in the library's sign.
     success : bool
         Whether the certificate holds.
+    feasible : bool
+        Whether y is feasible to rounding: then its value counts, whatever the certificate says.
     """
 
     y: Vector
@@ -44,6 +50,7 @@ class LowerSolution:
     c: Vector
     z: Vector
     success: bool
+    feasible: bool
 
 
 def solve_lower(
@@ -57,7 +64,9 @@ def solve_lower(
     """A local answer of the lower level at x."""
     level = LowerLevel(problem, x, y0, like=level)
     answer: Result = run(ExactLagrangian(tol=tol), Evaluator(level, max_time=max_time))
-    return LowerSolution(answer.x, answer.fun, answer.y, answer.z, bool(answer.success))
+    c, z = (np.where(np.isfinite(part), part, 0.0) for part in (answer.y, answer.z))
+    feasible = bool(answer.maxcv <= FEASIBLE and np.isfinite(answer.fun))
+    return LowerSolution(answer.x, answer.fun, c, z, bool(answer.success), feasible)
 
 
 def solve_lower_globally(
@@ -68,7 +77,7 @@ def solve_lower_globally(
     tol: float,
     rng: np.random.Generator,
     max_time: float = np.inf,
-) -> list[LowerSolution]:
+) -> tuple[list[LowerSolution], bool]:
     """Distinct answers from several starts, the best first: the given ones, then the best of a sample.
 
     Parameters
@@ -86,16 +95,27 @@ def solve_lower_globally(
     rng : Generator
         For the sample.
     max_time : float
-        Seconds for each solution.
+        Seconds for all solutions.
+
+    Returns
+    -------
+    answers : list of LowerSolution
+        The certified and the feasible ones.
+    complete : bool
+        Whether the time allowed all starts.
     """
     level = LowerLevel(problem, x, ys[0])
     drawn = [] if problem.lower_convex else _best_of_sample(level, ys[0], starts, rng)
     found: list[LowerSolution] = []
+    deadline = perf_counter() + max_time
     for start in [*ys, *drawn]:
-        answer = solve_lower(problem, x, start, tol, max_time, level)
-        if answer.success and not any(_is_same(answer, other) for other in found):
+        left = deadline - perf_counter()
+        if left <= 0.0:
+            return sorted(found, key=lambda answer: answer.value), False
+        answer = solve_lower(problem, x, start, tol, left, level)
+        if (answer.success or answer.feasible) and not any(_is_same(answer, other) for other in found):
             found.append(answer)
-    return sorted(found, key=lambda answer: answer.value)
+    return sorted(found, key=lambda answer: answer.value), True
 
 
 def sample_box(lb: Vector, ub: Vector, around: Vector, size: int, rng: np.random.Generator) -> list[Vector]:
