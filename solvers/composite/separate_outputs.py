@@ -45,7 +45,8 @@ class SeparateOutputs:
 
     def check(self, problem: CompositeProblem) -> None:
         """Least squares, several outputs, a penalty that acts on every entry of w alike."""
-        if not (isinstance(problem.datafit, LeastSquares) and len(problem.shape) == 2):
+        # Not a subclass, whose own value an output would not have.
+        if not (type(problem.datafit) is LeastSquares and len(problem.shape) == 2):
             raise MismatchError("separate outputs need LeastSquares with several outputs")
         if not isinstance(problem.penalty, PiecewiseQuadratic):
             raise MismatchError(

@@ -55,6 +55,7 @@ METHODS = {
     "forest-cg": {"method": "forest-cg"},
     "quadratic-form": {"method": "quadratic-form"},
     "multinomial": {"method": "multinomial"},
+    "separate-outputs": {"method": "separate-outputs"},
 }
 BCD_GROUPS = {
     "bcd greedy": {"partition": "groups", "selection": "gs-r", "update": "backtracking"},
