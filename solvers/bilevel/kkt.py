@@ -17,13 +17,11 @@ from ...problems.bilevel.branches import MAX_BRANCHES, Branch, branches_at
 from ...problems.bilevel.cuts import LowerAnswer, WithCuts
 from ...problems.bilevel.kkt_system import KKTSystem
 from ...problems.bilevel.problem import BilevelProblem
-from ...problems.evaluator import Evaluator
 from ...problems.nlp import NLP, Vector
-from ..driver import run as run_nonlinear
-from ..nonlinear.exact_lagrangian import ExactLagrangian
 from ..result import Result
 from ..status import Status
 from .driver import Run, State
+from .inner_run import solve_within
 from .lower_solution import LowerSolution, sample_box, solve_lower, solve_lower_globally
 
 RELAXATIONS = (1.0, 1e-2, 1e-4, 1e-6)
@@ -33,6 +31,9 @@ MAX_PIECES = 6
 
 _SHARP = 1e-9
 """Tolerance of nonlinear solutions: sharper than any asked for, so that activity can be read off."""
+
+_INNER_ITERATIONS = 300
+"""Of the nonlinear solver, for one relaxation or branch."""
 
 _SAME = 1e-6
 """Relative difference of F below which two answers are as good as each other."""
@@ -175,8 +176,7 @@ class _Start:
             problem, x, [y], self.method.lower_starts, 1e-2 * self.run.tol, self.run.rng
         )
         gap = max(f - rivals[0].value, 0.0) / max(1.0, abs(f)) if rivals else np.inf
-        system_z = np.concatenate([w, z[n_x + problem.n_y :]])
-        return _Answer(system_z, x, y, problem.upper.objective(w), gap, rivals[0] if rivals else None)
+        return _Answer(z, x, y, problem.upper.objective(w), gap, rivals[0] if rivals else None)
 
     def _from_lower(self, system: KKTSystem, x: Vector, lower: LowerSolution) -> Vector:
         """The start of the KKT system at a lower answer."""
@@ -225,8 +225,5 @@ class _Start:
     def _solve(self, level: NLP, z: Vector, tol: float) -> Result:
         if self.answers:
             level = WithCuts(level, self.run.problem, self.answers)
-        z = np.clip(z, level.lb, level.ub)
-        return run_nonlinear(
-            ExactLagrangian(tol=tol, max_iterations=300),
-            Evaluator(level, x0=z, max_time=self.run.remaining_time),
-        )
+        left = self.run.remaining_time
+        return solve_within(level, tol, x0=z, max_time=left, max_iterations=_INNER_ITERATIONS)

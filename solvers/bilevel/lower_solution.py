@@ -9,11 +9,8 @@ import numpy as np
 
 from ...problems.bilevel.lower_level import LowerLevel
 from ...problems.bilevel.problem import BilevelProblem
-from ...problems.evaluator import Evaluator
 from ...problems.nlp import Vector
-from ..driver import run
-from ..nonlinear.exact_lagrangian import ExactLagrangian
-from ..result import Result
+from .inner_run import solve_within
 
 SPREADS = (1.0, 10.0)
 """Where y has no bounds, starts are drawn this far around the given point, relative to max(1, |y|)."""
@@ -63,7 +60,7 @@ def solve_lower(
 ) -> LowerSolution:
     """A local answer of the lower level at x."""
     level = LowerLevel(problem, x, y0, like=level)
-    answer: Result = run(ExactLagrangian(tol=tol), Evaluator(level, max_time=max_time))
+    answer = solve_within(level, tol, max_time=max_time)
     c, z = (np.where(np.isfinite(part), part, 0.0) for part in (answer.y, answer.z))
     feasible = bool(answer.maxcv <= FEASIBLE and np.isfinite(answer.fun))
     return LowerSolution(answer.x, answer.fun, c, z, bool(answer.success), feasible)

@@ -116,6 +116,22 @@ def test_exceptions_pass(method):
         solve(method, tracking(upper=upper))
 
 
+def test_an_interrupt_ends_the_run_with_a_point(method):
+    """Also one that comes while a problem within the run is solved."""
+    calls = []
+
+    def upper(x, y):
+        calls.append(1)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+        return tracking()["upper"](x, y)
+
+    result = solve(method, tracking(upper=upper))
+    assert result.status is karush.Status.INTERRUPTED
+    assert np.isfinite(result.x).all()
+    assert np.isfinite(result.y).all()
+
+
 def test_callers_arrays_and_bounds(method):
     x0, y0 = np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.0, -0.1])
     kept = x0.copy(), y0.copy()
