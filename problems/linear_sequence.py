@@ -7,7 +7,6 @@ stepping.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from .builder_registry import BuilderEntry, BuilderRegistry
 from .nlp import Vector
 
 ContextScale = Literal["linear", "log"]
@@ -120,41 +120,13 @@ class ShiftedMatrix:
         return csr_array((data, self.A.indices, self.A.indptr), shape=self.A.shape)
 
 
-@dataclass(frozen=True, eq=False)
-class SequenceEntry:
-    """What the registry knows of a sequence before it is built."""
+def _load() -> None:
+    from .registry import load_collection
 
-    name: str
-    source: str
-    builder: Callable[..., LinearSequence]
-
-    @property
-    def summary(self) -> str:
-        """First line of the builder's docstring."""
-        return (inspect.getdoc(self.builder) or "").partition("\n")[0]
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keywords with their defaults."""
-        return {p.name: p.default for p in inspect.signature(self.builder).parameters.values()}
-
-    def build(self, **options: Any) -> LinearSequence:
-        """The sequence.
-
-        Raises
-        ------
-        TypeError
-            Unknown options.
-        """
-        unknown = sorted(set(options) - set(self.options))
-        if unknown:
-            raise TypeError(
-                f"{self.name} takes the options {', '.join(self.options)}, not {', '.join(unknown)}"
-            )
-        return self.builder(**options)
+    load_collection()
 
 
-_entries: dict[str, SequenceEntry] = {}
+_SEQUENCES: BuilderRegistry[LinearSequence] = BuilderRegistry("sequence", _load)
 
 
 def register_sequence(
@@ -167,23 +139,12 @@ def register_sequence(
     ValueError
         Where the name is taken by another function.
     """
-
-    def decorate(builder: Callable[..., LinearSequence]) -> Callable[..., LinearSequence]:
-        known = _entries.get(name)
-        if known is not None and known.builder.__qualname__ != builder.__qualname__:
-            raise ValueError(f"a sequence named {name} is registered already, by {known.builder.__module__}")
-        _entries[name] = SequenceEntry(name, source, builder)
-        return builder
-
-    return decorate
+    return _SEQUENCES.register(name, source)
 
 
-def sequences() -> list[SequenceEntry]:
+def sequences() -> list[BuilderEntry[LinearSequence]]:
     """All registered sequences, by name; none is built."""
-    from .registry import load_collection
-
-    load_collection()
-    return [_entries[name] for name in sorted(_entries)]
+    return _SEQUENCES.entries()
 
 
 def get_sequence(name: str, **options: Any) -> LinearSequence:
@@ -203,12 +164,4 @@ def get_sequence(name: str, **options: Any) -> LinearSequence:
     ImportError
         Where it needs an optional package that is not installed.
     """
-    from .entries import nearest
-    from .registry import UnknownProblemError
-
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a str, not {type(name).__name__}")
-    known = {entry.name: entry for entry in sequences()}
-    if name.upper() not in known:
-        raise UnknownProblemError(f"there is no sequence {name!r}{nearest(name.upper(), known)}")
-    return known[name.upper()].build(**options)
+    return _SEQUENCES.get(name, **options)

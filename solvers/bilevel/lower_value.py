@@ -50,7 +50,7 @@ class ScaledRows:
 
     def __init__(self, level: NLP, w: Vector) -> None:
         self.level, self.m = level, level.m
-        norms = np.sqrt(_squares(jacobian(level, w))) if level.m else np.zeros(0)
+        norms = np.sqrt(_squares(level.jacobian(w))) if level.m else np.zeros(0)
         self.scale = 1.0 / np.where((norms > 1e-8) & np.isfinite(norms), norms, 1.0)
         self.cl, self.cu = self.scale * level.cl, self.scale * level.cu
 
@@ -67,12 +67,6 @@ class ScaledRows:
         g = self.values(w)
         lam = z + weight * (g - np.clip(g + z / weight, self.cl, self.cu))
         return lam, float(lam @ lam - z @ z) / (2.0 * weight)
-
-
-def jacobian(level: NLP, w: Vector) -> csr_array:
-    """g'(w), shape (m, n)."""
-    indptr, indices = level.jacobian_structure()
-    return csr_array((level.jacobian_values(w).copy(), indices, indptr), shape=(level.m, level.n))
 
 
 def _squares(matrix: csr_array) -> Vector:

@@ -27,7 +27,7 @@ from ...problems.nlp import Vector
 from ..status import Status
 from .driver import Run, State
 from .lower_solution import solve_lower
-from .lower_value import SLOW, LowerValue, ScaledRows, jacobian
+from .lower_value import SLOW, LowerValue, ScaledRows
 from .outer_step import OuterStep
 from .penalty import curvature_along_y, first_sigma, refusal_above
 from .penalty_path import PathPoint, extrapolated
@@ -188,7 +188,7 @@ class LVHBA:
 def linear_rows(run: Run, w: Vector) -> ConvexSet | None:
     """{x in X, y in Y, cl <= g <= cu} for boxes X, Y and linear g; None where g bends at random points."""
     problem, level = run.problem, run.problem.lower
-    J = jacobian(level, w).toarray()
+    J = level.jacobian(w).toarray()
     g = level.constraints(w).copy()
     offset = g - J @ w
     lb, ub = np.concatenate([problem.X.lb, problem.Y.lb]), np.concatenate([problem.X.ub, problem.Y.ub])

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import is_dataclass, replace
 from importlib import import_module
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ...problems.nlp import Vector
 from ...problems.validation import as_vector
 from ..methods import nearest
 from ..result import Result
+from ..run_arguments import as_generator, check_limits
 from .driver import Method, Run
 
 # Name -> "module:class", imported when asked for.
@@ -101,7 +101,7 @@ def minimize_bilevel(
     >>> result.success, abs(result.fun - 2.0) < 1e-6
     (True, True)
     """
-    _check_limits(tol, max_time, max_iterations)
+    check_limits(tol, max_time, max_iterations, positive=True)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     problem = _as_problem(upper, lower, x0, y0, parts)
@@ -115,7 +115,7 @@ def minimize_bilevel(
         max_time=max_time,
         max_iterations=max_iterations,
         callback=callback,
-        rng=_generator(rng),
+        rng=as_generator(0 if rng is None else rng),
         name=method if isinstance(method, str) else "",
     )
     return run.solve()
@@ -169,20 +169,6 @@ def _finite(name: str, value: Any, size: int) -> Vector:
     return vector
 
 
-def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
-    for name, value in (("tol", 1.0 if tol is None else tol), ("max_time", max_time)):
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-        if not float(value) > 0:
-            raise ValueError(f"{name} must be a number > 0, got {value}")
-    if max_iterations is None:
-        return
-    if isinstance(max_iterations, bool) or not isinstance(max_iterations, Integral):
-        raise TypeError(f"max_iterations must be an integer, got {max_iterations!r}")
-    if max_iterations < 0:
-        raise ValueError(f"max_iterations must be >= 0, got {max_iterations}")
-
-
 def _chosen(method: Any, tol: float | None, options: dict[str, Any]) -> Method[Any]:
     if isinstance(method, str):
         return bilevel_method(method, **options, **({} if tol is None else {"tol": tol}))
@@ -195,10 +181,3 @@ def _chosen(method: Any, tol: float | None, options: dict[str, Any]) -> Method[A
     changed: Any = replace(method, **options, **({} if tol is None else {"tol": tol}))
     chosen: Method[Any] = changed
     return chosen
-
-
-def _generator(rng: Any) -> np.random.Generator:
-    try:
-        return np.random.default_rng(0 if rng is None else rng)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"rng must be a Generator or a seed of one, got {rng!r}") from None

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...problems.composite.design import DenseDesign, Design, SparseDesign
 from ...problems.composite.protocol import Array, Indices
+from .conjugate_gradients import truncated_cg
 from .quadratic import CoordinateQuadratic
 from .terms import Terms
 
@@ -109,24 +110,7 @@ class ColumnQuadratic(CoordinateQuadratic):
         Where curvature is negative, what there is so far; None where that is nothing.
         """
         scale = 1.0 / np.maximum(self.L[F] + diagonal, 1e-300)
-        d, residual = np.zeros(F.size), force.copy()
-        z = scale * residual
-        direction, rz = z, float(residual @ z)
-        end = _CG_TOLERANCE**2 * rz
-        for _ in range(_MAX_CG):
-            if rz <= end:
-                break
-            Hp = self.product(F, direction) + curved(direction)
-            pHp = float(direction @ Hp)
-            if pHp <= 0.0:
-                break
-            alpha = rz / pHp
-            d += alpha * direction
-            residual -= alpha * Hp
-            z = scale * residual
-            rz, before = float(residual @ z), rz
-            direction = z + (rz / before) * direction
-        return d if d.any() else None
+        return truncated_cg(lambda v: self.product(F, v) + curved(v), force, scale, _CG_TOLERANCE, _MAX_CG)
 
     def product(self, F: Indices, step: Array) -> Array:
         """Two passes over the columns F."""

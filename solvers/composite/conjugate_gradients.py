@@ -15,7 +15,7 @@ def truncated_cg(
     inverse_diagonal: Array,
     tolerance: float,
     most: int,
-    check: Callable[[], None],
+    check: Callable[[], None] = lambda: None,
 ) -> Array | None:
     """H^-1 force nearly, preconditioned by the diagonal.
 
@@ -33,7 +33,7 @@ def truncated_cg(
         Reduction of the preconditioned residual sought.
     most : int
         Limit of products.
-    check : callable
+    check : callable, optional
         Called before every product; raises where time is up.
     """
     d, residual = np.zeros(force.size), force.copy()

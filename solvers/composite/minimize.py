@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ...problems.composite.problem import CompositeProblem
 from ...problems.composite.protocol import Array, Datafit, Penalty
 from ...problems.validation import as_real_array
 from ..result import Result
+from ..run_arguments import as_generator, check_limits
 from .driver import Method, Run
 
 # Name -> "module:class", imported when asked for.
@@ -103,7 +103,7 @@ def minimize_composite(
         raise TypeError("penalty is missing; NoPenalty() is one that does nothing")
     else:
         problem = CompositeProblem(datafit, penalty, X, intercept=intercept, offset=offset)
-    _check_limits(tol, max_time, max_iterations)
+    check_limits(tol, max_time, max_iterations, positive=False)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     chosen = _chosen(method, tol, options)
@@ -115,24 +115,10 @@ def minimize_composite(
         max_time=max_time,
         max_iterations=max_iterations,
         callback=callback,
-        rng=_generator(rng),
+        rng=as_generator(rng),
         name=method if isinstance(method, str) else "",
     )
     return run.solve(w, b)
-
-
-def _check_limits(tol: Any, max_time: Any, max_iterations: Any) -> None:
-    for name, value in (("tol", 0.0 if tol is None else tol), ("max_time", max_time)):
-        if not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-        if not float(value) >= 0:
-            raise ValueError(f"{name} must be a number >= 0, got {value}")
-    if max_iterations is None:
-        return
-    if not isinstance(max_iterations, Integral):
-        raise TypeError(f"max_iterations must be an integer, got {max_iterations!r}")
-    if max_iterations < 0:
-        raise ValueError(f"max_iterations must be >= 0, got {max_iterations}")
 
 
 def _chosen(method: Any, tol: float | None, options: dict[str, Any]) -> Method[Any]:
@@ -148,13 +134,6 @@ def _chosen(method: Any, tol: float | None, options: dict[str, Any]) -> Method[A
     if not is_dataclass(chosen):
         raise TypeError(f"tol belongs to the method: {type(method).__name__} is not a dataclass")
     return replace(chosen, tol=tol)
-
-
-def _generator(rng: Any) -> np.random.Generator:
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"rng must be a Generator or a seed of one, got {rng!r}") from None
 
 
 def composite_method(name: str, **options: Any) -> Method[Any]:

@@ -84,7 +84,7 @@ def test_the_registry_says_what_is_wrong():
         get_bilevel("LLCC")
     with pytest.raises(TypeError, match="name must be a str"):
         get_bilevel(3)
-    with pytest.raises(TypeError, match="LLC takes n, not size"):
+    with pytest.raises(TypeError, match="LLC takes the options n, not size"):
         get_bilevel("LLC", size=3)
     with pytest.raises(ValueError, match="registered already"):
         register_bilevel("LLC")(lambda: None)
