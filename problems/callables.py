@@ -112,7 +112,7 @@ def from_callables(
     if start.size == 0:
         raise ValueError("x0 must hold at least one variable, got shape (0,)")
     args = args if isinstance(args, tuple) else (args,)
-    lb, ub = _bounds(bounds, start.size)
+    lb, ub = read_bounds("bounds", bounds, start.size)
     jac = checked_jac("jac", jac)
     check_hess("hess", hess, jac)
     if hessp is not None:
@@ -311,7 +311,14 @@ def _product(hessp: Callable[..., Any], args: tuple[Any, ...], n: int) -> Callab
     return product
 
 
-def _bounds(bounds: Any, n: int) -> tuple[Vector, Vector]:
+def read_bounds(name: str, bounds: Any, n: int) -> tuple[Vector, Vector]:
+    """Lower and upper bounds, shape (n,), of a Bounds object or of pairs in which None is no bound.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not n pairs of numbers, NaN, or crossed; `name` is the argument's.
+    """
     if bounds is None:
         return np.full(n, -np.inf), np.full(n, np.inf)
     if isinstance(bounds, Bounds):
@@ -320,12 +327,12 @@ def _bounds(bounds: Any, n: int) -> tuple[Vector, Vector]:
         pairs = list(bounds)
         if len(pairs) != n or any(np.size(pair) != 2 for pair in pairs):
             raise ValueError(
-                f"bounds must be a Bounds object or {n} pairs (lower, upper), one per variable, "
+                f"{name} must be a Bounds object or {n} pairs (lower, upper), one per variable, "
                 f"got {len(pairs)} items"
             )
         lower = [-np.inf if low is None else low for low, _ in pairs]
         upper = [np.inf if high is None else high for _, high in pairs]
-    return broadcast_bounds("bounds.lb", "bounds.ub", lower, upper, n)
+    return broadcast_bounds(f"{name}.lb", f"{name}.ub", lower, upper, n)
 
 
 def _worst(sources: list[DerivativeSource]) -> DerivativeSource:

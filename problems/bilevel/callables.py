@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint
 
-from ..callables import from_callables
+from ..callable_constraints import as_sequence
+from ..callables import from_callables, read_bounds
 from ..nlp import Vector
 from ..validation import as_vector
 from .problem import BilevelProblem, Sampled
@@ -84,9 +85,10 @@ def bilevel_from_callables(
             raise ValueError(f"{argument} must hold at least one variable, got shape (0,)")
     start = np.concatenate([x, y])
     cut = _Cut(x.size, y.size)
-    free = [(-np.inf, np.inf)]
-    upper_bounds = _pairs("x_bounds", x_bounds, x.size) + free * y.size
-    lower_bounds = free * x.size + _pairs("y_bounds", y_bounds, y.size)
+    bounds_x, bounds_y = read_bounds("x_bounds", x_bounds, x.size), read_bounds("y_bounds", y_bounds, y.size)
+    free_x, free_y = read_bounds("x", None, x.size), read_bounds("y", None, y.size)
+    upper_bounds = Bounds(*(np.concatenate(sides) for sides in zip(bounds_x, free_y, strict=True)))
+    lower_bounds = Bounds(*(np.concatenate(sides) for sides in zip(free_x, bounds_y, strict=True)))
     levels = []
     for level, fun, jac, hess, constraints, bounds in (
         ("upper", upper, upper_jac, upper_hess, upper_constraints, upper_bounds),
@@ -101,7 +103,7 @@ def bilevel_from_callables(
                 jac=cut.derivative(jac) if callable(jac) else jac,
                 hess=cut.function(hess) if callable(hess) else hess,
                 bounds=bounds,
-                constraints=[cut.constraint(item) for item in _sequence(constraints)],
+                constraints=[cut.constraint(item) for item in as_sequence(constraints)[1]],
                 name=getattr(fun, "__name__", level),
             )
         )
@@ -168,24 +170,3 @@ class _Cut:
                 changed["jac"] = self.derivative(item["jac"])
             return changed
         return item
-
-
-def _sequence(constraints: Any) -> list[Any]:
-    if isinstance(constraints, (LinearConstraint, NonlinearConstraint, dict)):
-        return [constraints]
-    return list(constraints)
-
-
-def _pairs(name: str, bounds: Any, n: int) -> list[tuple[float, float]]:
-    """Bounds of one level's own variables as pairs."""
-    if bounds is None:
-        return [(-np.inf, np.inf)] * n
-    if isinstance(bounds, Bounds):
-        low, high = (np.broadcast_to(np.asarray(side, dtype=float), (n,)) for side in (bounds.lb, bounds.ub))
-        return list(zip(low.tolist(), high.tolist(), strict=True))
-    pairs = [tuple(pair) for pair in bounds]
-    if len(pairs) != n or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(
-            f"{name} must be a Bounds object or {n} pairs (lower, upper), got {len(pairs)} items"
-        )
-    return [(-np.inf if a is None else float(a), np.inf if b is None else float(b)) for a, b in pairs]

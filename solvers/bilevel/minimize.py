@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -137,8 +138,16 @@ def bilevel_method(name: str, **options: Any) -> Method[Any]:
     if name not in _METHODS:
         raise ValueError(f"unknown method {name!r}{nearest(str(name), list(_METHODS))}")
     module, _, cls = _METHODS[name].partition(":")
-    made: Method[Any] = getattr(import_module(module, __package__), cls)(**options)
+    found = getattr(import_module(module, __package__), cls)
+    _refuse_unknown(f"option of method {name!r}", options, [option.name for option in fields(found)])
+    made: Method[Any] = found(**options)
     return made
+
+
+def _refuse_unknown(what: str, given: Mapping[str, Any], known: list[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{name!r} is no {what}{nearest(name, known)}")
 
 
 def _as_problem(upper: Any, lower: Any, x0: Any, y0: Any, parts: dict[str, Any]) -> BilevelProblem:
@@ -148,6 +157,7 @@ def _as_problem(upper: Any, lower: Any, x0: Any, y0: Any, parts: dict[str, Any])
         for name, value in (("lower", lower), ("x0", x0), ("y0", y0)):
             if value is None:
                 raise TypeError(f"{name} is missing: upper is a callable")
+        _refuse_unknown("argument", parts, list(signature(bilevel_from_callables).parameters)[4:])
         return bilevel_from_callables(upper, lower, x0, y0, **parts)
     if lower is not None or parts:
         given = ["lower"] * (lower is not None) + list(parts)

@@ -102,6 +102,13 @@ def llc(n):
     )
 
 
+def one(**arguments):
+    """One variable at each level, from callables."""
+    return karush.minimize_bilevel(
+        lambda x, y: x[0] ** 2, lambda x, y: (y[0] - x[0]) ** 2, [1.0], [1.0], **arguments
+    )
+
+
 @pytest.mark.parametrize("name", list(KNOWN))
 def test_known_answers(name):
     problem, point, F = known(name)
@@ -258,6 +265,11 @@ def test_nonfinite_start():
         (lambda: karush.minimize_bilevel(llc(1), rng="x"), (TypeError, ValueError), "rng must be"),
         (lambda: karush.minimize_bilevel(llc(1), x0=[0.0, 1.0]), ValueError, r"x0 must have shape \(1,\)"),
         (lambda: karush.minimize_bilevel(llc(1), y0=[0.0, np.nan]), ValueError, "y0 must be finite"),
+        (lambda: one(x_bounds=[(2.0, 1.0)]), ValueError, r"x_bounds.lb\[0\] = 2 is above"),
+        (lambda: one(y_bounds=[(0.0, "a")]), TypeError, "y_bounds.ub must hold real numbers"),
+        (lambda: one(lower_constraint=[]), TypeError, "no argument; did you mean 'lower_constraints'"),
+        (lambda: one(options={"patience": 3}), TypeError, "'patience' is no option of method 'auto'"),
+        (lambda: one(method="kkt", options={"patienc": 3}), TypeError, "did you mean 'patience'"),
         (lambda: karush.minimize_bilevel(llc(1), method=KKT), TypeError, "call it"),
     ],
 )
