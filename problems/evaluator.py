@@ -416,6 +416,8 @@ class _EvaluatedProblem(NLP):
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         super().__init__(evaluator.problem.metadata)
+        # The attributes count: a problem may have changed them since.
+        self.lb, self.ub, self.cl, self.cu = evaluator.lb, evaluator.ub, evaluator.cl, evaluator.cu
 
     @property
     def capabilities(self) -> Capabilities:

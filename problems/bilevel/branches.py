@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -60,20 +60,19 @@ class BranchSystem(NLP):
     """A KKT system with some slacks and multipliers held at zero by its bounds."""
 
     def __init__(self, system: KKTSystem, branch: Branch) -> None:
-        super().__init__(system.metadata)
-        self._system = system
-        self.lb, self.ub = system.lb.copy(), system.ub.copy()
-        self.cl, self.cu = system.cl.copy(), system.cu.copy()
+        lb, ub, cu = system.lb.copy(), system.ub.copy(), system.cu.copy()
         rows, n_x, w = system.rows, system.problem.n_x, system.problem.n_x + system.problem.n_y
-        self.ub[w : w + system.p][branch.vanishing] = 0.0
+        ub[w : w + system.p][branch.vanishing] = 0.0
         constraint = np.flatnonzero(rows.row < rows.m)
         first = system.blocks[3]
         for position, k in enumerate(constraint):
             if branch.active[k]:
-                self.cu[first + position] = 0.0
+                cu[first + position] = 0.0
         for k in np.flatnonzero((rows.row >= rows.m) & branch.active):
             at = n_x + rows.row[k] - rows.m
-            self.lb[at] = self.ub[at] = rows.bound[k]
+            lb[at] = ub[at] = rows.bound[k]
+        super().__init__(replace(system.metadata, lb=lb, ub=ub, cl=system.cl, cu=cu))
+        self._system = system
 
     def objective(self, x: Vector) -> float:
         """f(x)."""

@@ -18,6 +18,7 @@ from ...problems.bilevel.cuts import LowerAnswer, WithCuts
 from ...problems.bilevel.kkt_system import KKTSystem
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
+from ..certificate import Intervals
 from ..result import Result
 from ..status import Status
 from .driver import Run, State
@@ -148,7 +149,8 @@ class _Start:
         problem, tol = self.run.problem, self.run.tol
         system = KKTSystem(problem, RELAXATIONS[0])
         best: _Answer | None = None
-        starts = [(self._from_lower(system, self.x, solve_lower(problem, self.x, self.y, tol)), relaxations)]
+        first = self._from_lower(system, self.x, solve_lower(problem, self.x, self.y, tol))
+        starts = [(first, relaxations)]
         for _ in range(MAX_CUTS):
             ends = [self._path(system, start, ts) for start, ts in starts]
             found = [self._looked_at(z) for z in ends if z is not None]
@@ -164,7 +166,19 @@ class _Start:
                 (tempting.z, RELAXATIONS[1:]),
                 (self._from_lower(system, tempting.x, tempting.rival), relaxations),
             ]
+        if best is None or not best.is_good(tol):  # the start itself may at least solve its lower level
+            own = self._looked_at(first)
+            if own.is_good(tol) and self._is_feasible_above(own):
+                best = own
         return None if best is None else (best.x, best.y, best.F, best.gap)
+
+    def _is_feasible_above(self, answer: _Answer) -> bool:
+        level = self.run.problem.upper_rows
+        w = self.run.problem.join(answer.x, answer.y)
+        rows = Intervals(level.constraints(w), level.cl, level.cu, 0.0)
+        return (
+            max(rows.scaled_violation(), Intervals(w, level.lb, level.ub, 0.0).scaled_violation()) <= _SHARP
+        )
 
     def _looked_at(self, z: Vector) -> _Answer:
         """A point of the KKT system with what a global look at the lower level says of it."""

@@ -57,6 +57,13 @@ def _into(out, value):
     return out
 
 
+def test_bounds_changed_after_construction_are_the_problems():
+    problem = Disc()
+    problem.ub, problem.cu = np.array([1.0, 2.0]), np.array([3.0])
+    seen = Evaluator(problem).as_problem()
+    assert (seen.ub[0], seen.cu[0]) == (1.0, 3.0)
+
+
 def test_the_problem_gets_copies_and_each_answer_is_computed_once():
     problem = Disc()
     evaluator = Evaluator(problem)

@@ -119,6 +119,37 @@ def test_known_answers(name):
     assert result.ll_gap <= 1e-6
 
 
+def test_a_branch_with_an_active_lower_row_is_solved_sharply():
+    """Bard (1988), example 3: -12.6787 at x = (0, 2), where x1 >= 0 is active without a multiplier."""
+    problem = bilevel_from_formulas(
+        "-x1**2 - 3*x2 - 4*y1 + y2**2",
+        "2*x1**2 + y1**2 - 5*y2",
+        2,
+        2,
+        upper_constraints=["4 - x1**2 - 2*x2", "x1", "x2"],
+        lower_constraints=["x1**2 - 2*x1 + x2**2 - 2*y1 + y2 + 3", "x2 + 3*y1 - 4*y2 - 4", "y1", "y2"],
+    )
+    result = karush.minimize_bilevel(problem, rng=0)
+    assert result.success
+    assert result.fun == pytest.approx(-6.0 - 4.0 * 1.875 + 0.90625**2, abs=1e-6)
+
+
+def test_a_start_without_a_kkt_point_gives_at_least_its_lower_answer():
+    """f = -x y^2 + y^4/2: above x = 0 the answers y = +-sqrt(x) are dear, and at x = 0 no row is regular."""
+    problem = bilevel_from_formulas(
+        "-x1 + x1*y1 + 10*y1**2",
+        "-x1*y1**2 + y1**4/2",
+        1,
+        1,
+        upper_constraints=["x1", "1 - x1"],
+        lower_constraints=["y1 + 1", "1 - y1"],
+        start=[0.0, 0.5],
+    )
+    result = karush.minimize_bilevel(problem, rng=0)
+    assert result.certificate.feasible
+    assert abs(result.fun) <= 1e-3  # a lower gap of 1e-9 leaves y within 7e-3 of 0
+
+
 @pytest.mark.parametrize("n", [1, 5])
 def test_equation_below(n):
     result = karush.minimize_bilevel(llc(n), options={"patience": 1}, method="kkt")
