@@ -3,7 +3,8 @@
 Nothing is taken from the method but the point:
 
 - the *lower gap* f(x, y) - min f(x, .) is measured against new solutions of the lower level at x, from y,
-  from the problem's start and, unless the level is known to be convex, from the best of a sample;
+  from the problem's start and, unless the level is known to be convex, from the best of a sample; and against
+  those of scipy's solvers from y and from the problem's start, where the level is not too large for them;
 - *stationarity* is that of the problem in which the lower level is replaced by its optimality conditions
   (Dempe & Dutta, 2012): where a constraint is active and its multiplier vanishes the point must be stationary
   in each branch (B-stationary), or have multipliers with the right signs there (strongly stationary), which
@@ -30,6 +31,7 @@ from ...problems.nlp import NLP, Vector
 from ..certificate import INFINITY, Intervals, Measure, certify
 from .hypergradient import hypergradient_stationarity
 from .lower_solution import LowerSolution, solve_lower_globally
+from .second_opinion import second_opinion
 
 STARTS = 12
 """Starts of the lower level beside the given ones."""
@@ -141,11 +143,12 @@ class _Judge:
         answers, complete = solve_lower_globally(
             problem, self.x, [self.y, problem.y0], starts, 0.01 * self.tol, rng, max_time
         )
-        gap = self._gap(answers, complete)
+        found = sorted([*answers, *self._second_opinions(max_time)], key=lambda answer: answer.value)
+        gap = self._gap(found, complete)
         stationarity, kind, c = Measure(np.inf, np.inf), "none", np.full(self.lower.m, np.nan)
         if gap.scaled <= self.tol and max(upper.scaled, lower.scaled) <= self.tol:
             stationarity, kind, c = self._stationarity(answers)
-        best = answers[0] if answers else None
+        best = found[0] if found else None
         return BilevelCertificate(
             upper,
             lower,
@@ -159,6 +162,11 @@ class _Judge:
             self.f,
             self.tol,
         )
+
+    def _second_opinions(self, max_time: float) -> list[LowerSolution]:
+        level = LowerLevel(self.problem, self.x, self.y)
+        found = (second_opinion(level, start, 0.1 * max_time) for start in (self.y, self.problem.y0))
+        return [answer for answer in found if answer is not None]
 
     def _gap(self, answers: list[LowerSolution], complete: bool) -> Measure:
         """Against the best value; no proof where no answer is certified, or not all were looked for."""
