@@ -13,11 +13,9 @@ from scipy.sparse import csr_array
 
 from ...nlp import Vector
 from ..callables import bilevel_from_callables
+from ..data_sets import CLASSIFICATION, REGRESSION, Dense, class_data, regression_data, shipped_data
 from ..problem import BilevelProblem
 from ..registry import register_bilevel
-
-Dense = np.ndarray[Any, np.dtype[np.float64]]
-Data = tuple[Dense, Dense, Dense, Dense]
 
 LOG_RANGE = 12.0
 """Logarithms of penalties lie within +- this."""
@@ -49,47 +47,6 @@ def _groups(d: int, per_feature: bool) -> np.ndarray:
     return np.arange(d) if per_feature else np.zeros(d, dtype=np.int64)
 
 
-def _regression(rng: Any, samples: int, features: int) -> Data:
-    """Half of the coefficients are zero."""
-    rng = np.random.default_rng(rng)
-    coefficients = rng.standard_normal(features) * (np.arange(features) < (features + 1) // 2)
-    A = rng.standard_normal((2 * samples, features))
-    b = A @ coefficients + 0.5 * rng.standard_normal(2 * samples)
-    return A[:samples], b[:samples], A[samples:], b[samples:]
-
-
-def _classes(rng: Any, samples: int, features: int, classes: int) -> Data:
-    """Gaussian clouds that overlap; labels 0, 1, ..."""
-    rng = np.random.default_rng(rng)
-    centers = 1.2 * rng.standard_normal((classes, features)) * (np.arange(features) < (features + 1) // 2)
-    labels = rng.integers(classes, size=2 * samples)
-    A = centers[labels] + 1.5 * rng.standard_normal((2 * samples, features))
-    b = labels.astype(np.float64)
-    return A[:samples], b[:samples], A[samples:], b[samples:]
-
-
-def _shipped(data: str, classes: bool) -> Data:
-    """A data set that ships with scikit-learn: standardised features, every second sample for training."""
-    from sklearn import datasets
-
-    loaders = {
-        "diabetes": datasets.load_diabetes,
-        "breast-cancer": datasets.load_breast_cancer,
-        "wine": datasets.load_wine,
-        "digits": datasets.load_digits,
-    }
-    if data not in loaders:
-        raise ValueError(f"data must be 'synthetic' or one of {', '.join(loaders)}, got {data!r}")
-    A, b = loaders[data](return_X_y=True)
-    A = A[:, A.std(axis=0) > 0.0]
-    A = (A - A.mean(axis=0)) / A.std(axis=0)
-    order = np.random.default_rng(0).permutation(b.size)
-    A, b = A[order], b[order]
-    if not classes:
-        b = (b - b.mean()) / b.std()
-    return A[::2], b[::2], A[1::2], b[1::2]
-
-
 @register_bilevel("RIDGE", "Pedregosa, 'Hyperparameter optimization with approximate gradient', ICML 2016")
 def ridge(
     samples: int = 60, features: int = 20, per_feature: bool = True, data: str = "synthetic", rng: Any = 0
@@ -98,8 +55,8 @@ def ridge(
 
     ``data="diabetes"`` takes scikit-learn's.
     """
-    train = _regression(rng, samples, features) if data == "synthetic" else _shipped(data, classes=False)
-    A, b, V, c = train
+    made = data == "synthetic"
+    A, b, V, c = regression_data(rng, samples, features) if made else shipped_data(data, REGRESSION)
     d = A.shape[1]
     group = _groups(d, per_feature)
     n_x = int(group[-1]) + 1
@@ -185,7 +142,8 @@ def logistic(
     """
     if penalties not in ("one", "feature"):
         raise ValueError(f"penalties must be 'one' or 'feature', got {penalties!r}")
-    split = _classes(rng, samples, features, classes) if data == "synthetic" else _shipped(data, classes=True)
+    made = data == "synthetic"
+    split = class_data(rng, samples, features, classes) if made else shipped_data(data, CLASSIFICATION)
     classes = int(max(split[1].max(), split[3].max())) + 1
     loss, held = _Softmax(*split[:2], classes), _Softmax(*split[2:], classes)
     d, n_y = split[0].shape[1], classes * split[0].shape[1]
@@ -242,7 +200,8 @@ def hyper_cleaning(
     """
     if not 0.0 <= corrupted < 1.0:
         raise ValueError(f"corrupted must lie in [0, 1), got {corrupted}")
-    split = _classes(rng, samples, features, classes) if data == "synthetic" else _shipped(data, classes=True)
+    made = data == "synthetic"
+    split = class_data(rng, samples, features, classes) if made else shipped_data(data, CLASSIFICATION)
     classes = int(max(split[1].max(), split[3].max())) + 1
     rng = np.random.default_rng(rng)
     labels = split[1].copy()
