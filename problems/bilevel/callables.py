@@ -25,11 +25,13 @@ def bilevel_from_callables(
     *,
     upper_jac: Any = None,
     upper_hess: Any = None,
+    upper_hessp: Callable[..., Any] | None = None,
     upper_constraints: Any = (),
     x_bounds: Any = None,
     X: ConvexSet | None = None,
     lower_jac: Any = None,
     lower_hess: Any = None,
+    lower_hessp: Callable[..., Any] | None = None,
     lower_constraints: Any = (),
     y_bounds: Any = None,
     Y: ConvexSet | None = None,
@@ -51,6 +53,8 @@ def bilevel_from_callables(
         `karush.minimize`; default: the complex step where it proves right, else differences.
     upper_hess, lower_hess : callable or name, optional
         ``hess(x, y)``: shape (n_x + n_y, n_x + n_y), dense or sparse. Default: differences of gradients.
+    upper_hessp, lower_hessp : callable, optional
+        ``hessp(x, y, p)``: that matrix times p, of n_x + n_y entries; not used where the matrix is given.
     upper_constraints, lower_constraints : LinearConstraint, NonlinearConstraint, dict, or sequence, optional
         A LinearConstraint has n_x + n_y columns, those of x first. The functions of the others are called
         with (x, y); their ``jac`` gives the pair of Jacobians by x and by y, or one of n_x + n_y columns;
@@ -90,9 +94,9 @@ def bilevel_from_callables(
     upper_bounds = Bounds(*(np.concatenate(sides) for sides in zip(bounds_x, free_y, strict=True)))
     lower_bounds = Bounds(*(np.concatenate(sides) for sides in zip(free_x, bounds_y, strict=True)))
     levels = []
-    for level, fun, jac, hess, constraints, bounds in (
-        ("upper", upper, upper_jac, upper_hess, upper_constraints, upper_bounds),
-        ("lower", lower, lower_jac, lower_hess, lower_constraints, lower_bounds),
+    for level, fun, jac, hess, hessp, constraints, bounds in (
+        ("upper", upper, upper_jac, upper_hess, upper_hessp, upper_constraints, upper_bounds),
+        ("lower", lower, lower_jac, lower_hess, lower_hessp, lower_constraints, lower_bounds),
     ):
         if not callable(fun):
             raise TypeError(f"{level} must be callable, got {type(fun).__name__}")
@@ -102,6 +106,7 @@ def bilevel_from_callables(
                 start,
                 jac=cut.derivative(jac) if callable(jac) else jac,
                 hess=cut.function(hess) if callable(hess) else hess,
+                hessp=cut.function(hessp) if callable(hessp) else hessp,
                 bounds=bounds,
                 constraints=[cut.constraint(item) for item in as_sequence(constraints)[1]],
                 name=getattr(fun, "__name__", level),

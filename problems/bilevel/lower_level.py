@@ -46,6 +46,8 @@ class LowerLevel(NLP):
         )
         self.x = np.array(x, dtype=float)
         self._level, self._n_x = level, n_x
+        # The Hessian is then made of n_y products; that of the whole level would take n_x + n_y.
+        self._by_products = not capabilities.hessian_matrix
         self._jacobian_part: _Part | None = None if like is None else like._jacobian_part
         self._hessian_part: _Part | None = None if like is None else like._hessian_part
 
@@ -80,6 +82,9 @@ class LowerLevel(NLP):
 
     def hessian_structure(self) -> tuple[IndexVector, IndexVector]:
         """Pattern of the lower triangle of the Hessian of the Lagrangian."""
+        if self._by_products:
+            rows = np.arange(self.n)
+            return np.append(0, np.cumsum(rows + 1)), np.tril_indices(self.n)[1]
         part = self._of_hessian()
         return part.indptr, part.indices
 
@@ -87,6 +92,9 @@ class LowerLevel(NLP):
         self, x: Vector, y: Vector | None = None, sigma: float = 1.0, out: Vector | None = None
     ) -> Vector:
         """Values of the lower triangle of ``sigma f'' + sum y_i c_i''``, shape (nnzh,)."""
+        if self._by_products:
+            columns = [self.hvp(x, unit, y, sigma) for unit in np.eye(self.n)]
+            return deliver(np.array(columns)[np.tril_indices(self.n)], out)
         values = self._level.hessian_values(self._join(x), y, sigma)
         return deliver(values[self._of_hessian().entries], out)
 

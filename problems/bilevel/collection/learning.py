@@ -20,6 +20,12 @@ from ..registry import register_bilevel
 LOG_RANGE = 12.0
 """Logarithms of penalties lie within +- this."""
 
+LOGISTIC_MATRIX, CLEANING_MATRIX = 3000, 500
+"""Variables in all up to which second derivatives, which are dense, are matrices; products beyond.
+
+Where these are faster was measured. Penalties from e^-12 to e^12 make conjugate gradients slow on LOGISTIC.
+"""
+
 
 def _penalty(x: Vector, y: Vector, group: np.ndarray) -> tuple[float, Vector, Vector, Vector]:
     """.5 sum_j e^x[group_j] y_j^2: value, weights e^x of each y_j, gradients by x and by y."""
@@ -41,6 +47,13 @@ def _lower_with_penalty(
     hessian[group, n_x + every] = hessian[n_x + every, group] = weights * y
     hessian[np.arange(n_x), np.arange(n_x)] = by_x
     return hessian
+
+
+def _matrices_or_products(products: bool, upper: tuple[Any, Any], lower: tuple[Any, Any]) -> dict[str, Any]:
+    """The second derivatives of both levels, each given as (hess, hessp), as keywords."""
+    if products:
+        return {"upper_hessp": upper[1], "lower_hessp": lower[1]}
+    return {"upper_hess": upper[0], "lower_hess": lower[0]}
 
 
 def _groups(d: int, per_feature: bool) -> np.ndarray:
@@ -96,18 +109,37 @@ class _Softmax:
     def __init__(self, A: Dense, labels: Dense, classes: int) -> None:
         self.A, self.classes = A, classes
         self.targets = np.eye(classes)[labels.astype(np.int64)]
+        self._last: tuple[Vector, Vector, Dense] | None = None
 
     def probabilities(self, y: Vector) -> tuple[Vector, Dense]:
-        """Loss of each sample, and the probabilities of the classes."""
-        scores = self.A @ y.reshape(self.classes, -1).T
-        scores -= scores.max(axis=1, keepdims=True)
-        powers = np.exp(scores)
-        total = powers.sum(axis=1)
-        return np.log(total) - (scores * self.targets).sum(axis=1), powers / total[:, None]
+        """Loss of each sample, and the probabilities of the classes; kept for the last y."""
+        if self._last is None or not np.array_equal(self._last[0], y):
+            scores = self.scores(y)
+            scores -= scores.max(axis=1, keepdims=True)
+            powers = np.exp(scores)
+            total = powers.sum(axis=1)
+            losses = np.log(total) - (scores * self.targets).sum(axis=1)
+            self._last = y.copy(), losses, powers / total[:, None]
+        return self._last[1:]
+
+    def scores(self, y: Vector) -> Dense:
+        """Shape (samples, classes)."""
+        return np.asarray(self.A @ y.reshape(self.classes, -1).T)
 
     def gradient(self, P: Dense, weights: Vector) -> Vector:
         """Of the weighted sum of losses."""
-        return np.asarray(((P - self.targets) * weights[:, None]).T @ self.A).ravel()
+        return self.spread((P - self.targets) * weights[:, None])
+
+    def spread(self, D: Dense) -> Vector:
+        """The transpose of `scores`, shape (classes * features,)."""
+        return np.asarray(D.T @ self.A).ravel()
+
+    def product(self, P: Dense, weights: Vector, v: Vector) -> tuple[Vector, Vector]:
+        """Slopes of the samples' losses along v, and the Hessian of the weighted sum times v."""
+        moved = self.scores(v)
+        slopes = ((P - self.targets) * moved).sum(axis=1)
+        bend = P * (moved - (P * moved).sum(axis=1, keepdims=True))
+        return slopes, self.spread(bend * weights[:, None])
 
     def hessian(self, P: Dense, weights: Vector) -> Dense:
         """Of the weighted sum of losses."""
@@ -163,10 +195,21 @@ def logistic(
         hess_y = loss.hessian(loss.probabilities(y)[1], mean)
         return _lower_with_penalty(n_x, hess_y, weights, by_x, y, group)
 
+    def lower_hessp(x: Vector, y: Vector, p: Vector) -> Vector:
+        _, weights, by_x, by_y = _penalty(x, y, group)
+        dx, dy = p[:n_x], p[n_x:]
+        mixed = np.bincount(group, by_y * dy, n_x)
+        of_loss = loss.product(loss.probabilities(y)[1], mean, dy)[1]
+        return np.concatenate([by_x * dx + mixed, of_loss + by_y * dx[group] + weights * dy])
+
     def upper_hess(x: Vector, y: Vector) -> Dense:
         hessian = np.zeros((n_x + n_y, n_x + n_y))
         hessian[n_x:, n_x:] = held.hessian(held.probabilities(y)[1], held_mean)
         return hessian
+
+    def upper_hessp(x: Vector, y: Vector, p: Vector) -> Vector:
+        of_loss = held.product(held.probabilities(y)[1], held_mean, p[n_x:])[1]
+        return np.concatenate([np.zeros(n_x), of_loss])
 
     return bilevel_from_callables(
         lambda x, y: held_mean @ held.probabilities(y)[0],
@@ -174,9 +217,10 @@ def logistic(
         np.full(n_x, -3.0),
         np.zeros(n_y),
         upper_jac=lambda x, y: (np.zeros(n_x), held.gradient(held.probabilities(y)[1], held_mean)),
-        upper_hess=upper_hess,
         lower_jac=lower_jac,
-        lower_hess=lower_hess,
+        **_matrices_or_products(
+            n_x + n_y > LOGISTIC_MATRIX, (upper_hess, upper_hessp), (lower_hess, lower_hessp)
+        ),
         x_bounds=[(-LOG_RANGE, LOG_RANGE)] * n_x,
         name="LOGISTIC",
         lower_convex=True,
@@ -235,11 +279,23 @@ def hyper_cleaning(
         hessian[n_x:, n_x:] = loss.hessian(P, s) + ridge * np.eye(n_y)
         return hessian
 
+    def lower_hessp(x: Vector, y: Vector, p: Vector) -> Vector:
+        losses, P = loss.probabilities(y)
+        s, ds, dds = shares(x)
+        dx, dy = p[:n_x], p[n_x:]
+        slopes, of_loss = loss.product(P, s, dy)
+        by_y = of_loss + loss.gradient(P, ds * dx) + ridge * dy
+        return np.concatenate([dds * losses * dx + ds * slopes, by_y])
+
     def upper_hess(x: Vector, y: Vector) -> csr_array:
         hessian = np.zeros((n_x + n_y, n_x + n_y))
         hessian[np.arange(n_x), np.arange(n_x)] = 2.0 * small
         hessian[n_x:, n_x:] = held.hessian(held.probabilities(y)[1], held_mean)
         return csr_array(hessian)
+
+    def upper_hessp(x: Vector, y: Vector, p: Vector) -> Vector:
+        of_loss = held.product(held.probabilities(y)[1], held_mean, p[n_x:])[1]
+        return np.concatenate([2.0 * small * p[:n_x], of_loss])
 
     return bilevel_from_callables(
         lambda x, y: held_mean @ held.probabilities(y)[0] + small * (x @ x),
@@ -247,9 +303,10 @@ def hyper_cleaning(
         np.zeros(n_x),
         np.zeros(n_y),
         upper_jac=lambda x, y: (2.0 * small * x, held.gradient(held.probabilities(y)[1], held_mean)),
-        upper_hess=upper_hess,
         lower_jac=lower_jac,
-        lower_hess=lower_hess,
+        **_matrices_or_products(
+            n_x + n_y > CLEANING_MATRIX, (upper_hess, upper_hessp), (lower_hess, lower_hessp)
+        ),
         name="HYPER-CLEANING",
         lower_convex=True,
     )

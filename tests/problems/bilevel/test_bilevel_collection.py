@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from karush.problems.bilevel.collection import learning
+from karush.problems.bilevel.lower_level import LowerLevel
 from karush.problems.bilevel.problem import BilevelProblem
 from karush.problems.bilevel.registry import bilevel_problems, get_bilevel, register_bilevel
 from karush.problems.registry import UnknownProblemError
 from karush.solvers.bilevel.certificate import certify_bilevel
+from karush.solvers.bilevel.minimize import minimize_bilevel
 
 NAMES = [entry.name for entry in bilevel_problems()]
 
@@ -77,6 +80,32 @@ def test_shipped_data(name, data):
     assert np.isfinite(problem.lower.gradient(problem.join(problem.x0, problem.y0))).all()
     with pytest.raises(ValueError, match="data must be"):
         get_bilevel(name, data="iris?")
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("LOGISTIC", "LOGISTIC_MATRIX"), ("HYPER-CLEANING", "CLEANING_MATRIX")]
+)
+def test_products_are_those_of_the_matrices(name, limit, monkeypatch):
+    matrices = get_bilevel(name)
+    monkeypatch.setattr(learning, limit, 0)
+    products = get_bilevel(name)
+    rng = np.random.default_rng(5)
+    w, v = rng.standard_normal((2, matrices.n_x + matrices.n_y))
+    for level in ("upper", "lower"):
+        by_product, by_matrix = getattr(products, level), getattr(matrices, level)
+        assert not by_product.capabilities.hessian_matrix
+        np.testing.assert_allclose(by_product.hvp(w, v), by_matrix.hvp(w, v), rtol=1e-12, atol=1e-14)
+    x, y = matrices.split(w)
+    at_x = [LowerLevel(problem, x).hessian(y).toarray() for problem in (products, matrices)]
+    np.testing.assert_allclose(*at_x, rtol=1e-12, atol=1e-14)
+
+
+def test_hyper_cleaning_of_many_samples():
+    problem = get_bilevel("HYPER-CLEANING", samples=5000)
+    result = minimize_bilevel(problem, method="implicit")
+    assert result.success
+    assert result.fun < problem.upper.objective(problem.join(problem.x0, problem.y0))
+    assert "lower hessian" not in result.counts
 
 
 def test_the_registry_says_what_is_wrong():
