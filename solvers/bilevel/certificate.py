@@ -191,7 +191,7 @@ class _Judge:
         near = TIE * self.tol * max(1.0, abs(self.f))
         rivals = [
             LowerAnswer(other.y, other.c)
-            for other in answers
+            for other in ([] if problem.lower_convex else answers)  # a convex level has no other minima
             if abs(other.value - self.f) <= near and self._is_elsewhere(other)
         ]
         strong, branches = branches_at(system, self.w, u)

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import LinearConstraint
 
 import karush
-from karush.problems.bilevel import Ball, Simplex, bilevel_from_callables, bilevel_from_formulas
+from karush.problems.bilevel import Ball, Simplex, bilevel_from_callables, bilevel_from_formulas, get_bilevel
 from karush.solvers.bilevel.kkt import KKT
 
 # name: (formulas, (x, y) of the answer, F)
@@ -185,6 +185,14 @@ def test_certificate_sees_a_better_lower_minimum():
     found = karush.certify_bilevel(problem, x, np.sqrt(x))
     assert found.lower_gap.absolute == pytest.approx((-2 / 3 * 0.2**1.5) - (-1 / 3 + 0.2), abs=1e-6)
     assert not found.feasible
+
+
+@pytest.mark.parametrize("x", [0.0, -1e-12, -1.5e-11, -1e-7])
+def test_other_answers_of_a_convex_level_are_no_constraints(x):
+    """At x = 0 every y solves JUMP's lower level, so y = 1 can move down: rows of near ties hid that."""
+    found = karush.certify_bilevel(get_bilevel("JUMP"), np.array([x]), np.array([1.0]))
+    assert found.feasible
+    assert not found.holds
 
 
 def test_a_local_answer_is_stationary_but_not_passed_off_for_a_better_one():
