@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -47,7 +48,7 @@ def branches_at(system: KKTSystem, w: Vector, u: Vector) -> tuple[Branch, list[B
 
 
 def _assignments(strong: Branch, both: np.ndarray) -> Iterator[Branch]:
-    if 2.0**both.size > MAX_BRANCHES:
+    if both.size > math.log2(MAX_BRANCHES):  # 2^size is too much for a float where many rows are in doubt
         yield from [strong] * (MAX_BRANCHES + 1)
         return
     for choice in product((True, False), repeat=both.size):
