@@ -72,18 +72,13 @@ class RestorationPhase:
         self.standstill = Standstill(STANDSTILL)
         mu = max(main.mu, min(main.iterate.infeasibility, 1e4), 1e-8)
         form = ElasticForm(base, main.iterate.point.w)
+        self.form: ElasticForm | LeastSquaresForm = form
+        self.inner = self._iteration(form)
         self.usable = self._begin(form, form.start(main.iterate, mu), mu)
 
-    def _begin(
-        self,
-        form: ElasticForm | LeastSquaresForm,
-        start: tuple[Vector, Vector, Vector, Vector],
-        mu: float,
-    ) -> bool:
+    def _iteration(self, form: ElasticForm | LeastSquaresForm) -> BarrierIteration:
         main = self.main
-        form.set_barrier(mu)
-        self.form = form
-        self.inner = BarrierIteration(
+        return BarrierIteration(
             form,
             [FilterSearch(FilterRule())],
             main.tol,
@@ -91,11 +86,22 @@ class RestorationPhase:
             main.regularisation,
             main.linear_algebra,
         )
+
+    def _begin(
+        self,
+        form: ElasticForm | LeastSquaresForm,
+        start: tuple[Vector, Vector, Vector, Vector],
+        mu: float,
+    ) -> bool:
+        """Go over to another form; False, and nothing is changed, where its start has no finite values."""
+        form.set_barrier(mu)
         w, y, zl, zu = start
         point = form.evaluate(w)
         if not (point.finite and form.differentiate(point)):
             return False
-        self.inner.start(point, y, zl, zu, mu)
+        inner = self._iteration(form)
+        inner.start(point, y, zl, zu, mu)
+        self.form, self.inner = form, inner
         return True
 
     def advance(self) -> Verdict:
@@ -203,6 +209,8 @@ class RestorationPhase:
 
     def hand_back(self) -> bool:
         """Continue the original iteration at the restored point; False where that cannot be evaluated."""
+        if not self.usable:
+            return False
         main, inner = self.main, self.inner.iterate
         k = self.base.nw
         point = self.base.evaluate(inner.point.w[:k])

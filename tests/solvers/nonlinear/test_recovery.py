@@ -10,6 +10,8 @@ from karush.solvers.nonlinear import recovery
 from karush.solvers.nonlinear.exact_lagrangian import ExactLagrangian
 from karush.solvers.nonlinear.iteration import Outcome
 from karush.solvers.nonlinear.recovery import REMEDIES, Trouble, diagnose, recover
+from karush.solvers.nonlinear.restoration import ElasticForm
+from karush.solvers.nonlinear.restoration_phase import RestorationPhase, Verdict
 from karush.solvers.nonlinear.search import ExactMeritSearch, FilterSearch
 from karush.solvers.nonlinear.standstill import Plateau, Standstill
 from karush.solvers.status import Status
@@ -214,3 +216,12 @@ def test_a_violation_that_remains_is_noticed():
         *(False, False, False, False, True),
         *(False, False, False),
     ]
+
+
+def test_a_restoration_that_cannot_begin_gives_the_run_back(monkeypatch):
+    _, state = begun(hs71())
+    monkeypatch.setattr(ElasticForm, "differentiate", lambda form, point: False)
+    phase = RestorationPhase(state.form, state.main)
+    assert not phase.usable
+    assert phase.advance() is Verdict.FAILED
+    assert not phase.hand_back()
