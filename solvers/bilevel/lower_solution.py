@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...problems.bilevel.lower_level import LowerLevel
 from ...problems.bilevel.problem import BilevelProblem
@@ -16,7 +18,12 @@ SPREADS = (1.0, 10.0)
 """Where y has no bounds, starts are drawn this far around the given point, relative to max(1, |y|)."""
 
 SAMPLES = 200
-"""Points at which f is looked at before the best of them become starts."""
+"""Points at which f is looked at before some of them become starts."""
+
+NEIGHBOURS = 8, 3
+"""Neighbours in the sample that a start has to be better than: at least, and for each variable.
+
+Of points on a slope one in 2^8 has no better one among eight neighbours."""
 
 FEASIBLE = 1e-9
 """Largest violation of a lower answer whose value counts although nothing certifies it."""
@@ -131,19 +138,35 @@ def sample_box(lb: Vector, ub: Vector, around: Vector, size: int, rng: np.random
 
 
 def _best_of_sample(level: LowerLevel, y: Vector, starts: int, rng: np.random.Generator) -> list[Vector]:
-    """Points with a small violation and a low f, and a few others for variety."""
+    """The lowest points of their neighbourhoods in a sample, and a few others for variety."""
     if starts <= 0:
         return []
-    points = sample_box(level.lb, level.ub, y, max(SAMPLES, 2 * starts), rng)
-    keys = []
-    for point in points:
-        c = level.constraints(point)
-        violation = float(np.maximum(np.maximum(level.cl - c, c - level.cu), 0.0).max(initial=0.0))
-        f = level.objective(point)
-        keys.append((violation if np.isfinite(violation) else np.inf, f if np.isfinite(f) else np.inf))
-    order = sorted(range(len(points)), key=lambda k: keys[k])
-    chosen = order[: starts - starts // 2] + list(rng.permutation(len(points))[: starts // 2])
-    return [points[k] for k in chosen]
+    points = np.array(sample_box(level.lb, level.ub, y, max(SAMPLES, 2 * starts), rng))
+    violations, values = np.array([_violation_and_value(level, point) for point in points]).T
+    order = np.lexsort((values, violations))
+    heads = _heads(points[order])[: starts - starts // 3]
+    others = rng.permutation(len(points))[: starts - len(heads)]
+    return [*points[order][heads], *points[others]]
+
+
+def _violation_and_value(level: LowerLevel, y: Vector) -> tuple[float, float]:
+    c = level.constraints(y)
+    violation = float(np.maximum(np.maximum(level.cl - c, c - level.cu), 0.0).max(initial=0.0))
+    f = level.objective(y)
+    return (violation if np.isfinite(violation) else np.inf), (f if np.isfinite(f) else np.inf)
+
+
+def _heads(points: np.ndarray[Any, np.dtype[np.float64]]) -> list[int]:
+    """Of points ordered from the best on, those with no better one among their nearest neighbours.
+
+    In the manner of multi-level single linkage (Rinnooy Kan & Timmer, 1987): one start for each valley that
+    the sample shows.
+    """
+    spread = np.maximum(np.ptp(points, axis=0), 1e-300)
+    least, each = NEIGHBOURS
+    neighbours = min(max(least, each * points.shape[1]) + 1, len(points))
+    _, nearest = cKDTree(points / spread).query(points / spread, neighbours)
+    return [k for k in range(len(points)) if nearest[k].min() >= k]
 
 
 def _is_same(a: LowerSolution, b: LowerSolution) -> bool:

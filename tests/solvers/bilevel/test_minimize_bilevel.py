@@ -315,3 +315,20 @@ def test_nonfinite_start():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("rng", range(3))
+def test_a_narrow_valley_of_the_lower_level_is_found(rng):
+    """f = y^3 - 3y over y >= x - 3: left of x = 1 the end of the interval, at -2 and a little, is best."""
+    problem = bilevel_from_formulas(
+        "(x1 - 1/2)**2 + (y1 - 2)**2",
+        "y1**3 - 3*y1",
+        1,
+        1,
+        upper_constraints=["x1", "4 - x1"],
+        lower_constraints=["y1 - x1 + 3"],
+        start=[-1.0, -1.0],
+    )
+    found = karush.certify_bilevel(problem, np.array([0.9926]), np.array([1.0]), rng=rng)
+    end = 0.9926 - 3.0
+    assert found.lower_gap.absolute == pytest.approx(-2.0 - (end**3 - 3.0 * end), abs=1e-5)
