@@ -34,6 +34,13 @@ SLOW = 0.25
 _SMALL = 1e-10
 """Violation from which on a slow decrease is put down to rounding."""
 
+_BLUR = 1e3
+"""The same, relative to the target of theta."""
+
+ROUNDING = 16 * float(np.finfo(float).eps)
+"""Error of values, relative to the size of their terms, which may cancel: those of a linear function are as
+large as its gradient times the variables."""
+
 _LARGE = 1e-4
 """Violation at the end that counts as infeasible."""
 
@@ -92,6 +99,13 @@ class LowerValue:
         Proximal parameters; gamma2 is raised where multipliers converge slowly.
     memory : int
         Pairs of L-BFGS.
+
+    Attributes
+    ----------
+    theta, z : ndarray, shapes (n_y,), (m,)
+        Solution and scaled multipliers of the last call.
+    size : float
+        Sum of the absolute values of what the last value is made of: its rounding is in proportion.
     """
 
     def __init__(
@@ -100,7 +114,7 @@ class LowerValue:
         self.problem, self.rows = problem, rows
         self.gamma1, self.gamma2 = gamma1, gamma2
         self.theta, self.z = problem.y0.copy(), np.zeros(rows.m)
-        self._memory = memory
+        self._memory, self.size = memory, 0.0
         self._model = OuterStep(problem.Y, memory)
 
     def at(self, x: Vector, y: Vector, target: float) -> Value:
@@ -108,20 +122,29 @@ class LowerValue:
         before = self.theta, self.z, self.gamma2
         change = np.inf
         size = max(1.0, float(abs(x).max()), float(abs(y).max())) * np.sqrt(x.size + y.size)
-        target = max(target, 4.0 * float(np.finfo(float).eps) * (1.0 + self.gamma2) * size)  # rounding of g
         for _ in range(MAX_MULTIPLIER_STEPS):
+            noise = float(np.finfo(float).eps) * (1.0 + self.gamma2) * size  # rounding of g
+            sharp = max(target, 4.0 * noise)
             found = descend(
-                lambda theta: self._lagrangian(x, y, theta), self._model, self.theta, target, ITERATIONS
+                lambda theta: self._lagrangian(x, y, theta),
+                self._model,
+                self.theta,
+                sharp,
+                ITERATIONS,
+                ROUNDING * self.size,
+                noise,
             )
             self.theta = found.v
             lam, _ = self.rows.multipliers(self.problem.join(x, self.theta), self.z, self.gamma2)
             last, change = change, float(abs(lam - self.z).max(initial=0.0))
             self.z = lam
-            if change <= target * self.gamma2 or not np.isfinite(change):
+            # Violations fall by a constant factor: the next one is known ahead.
+            ahead = change * min(1.0, change / last) if np.isfinite(last) else change
+            if ahead <= sharp * self.gamma2 or not np.isfinite(change):
                 break
             slow = change > SLOW * last
-            if slow and change <= _SMALL * self.gamma2:  # rounding
-                break
+            if slow and (change <= max(_SMALL, _BLUR * sharp) * self.gamma2 or found.residual > sharp):
+                break  # the error of theta hides what the multipliers do
             if slow and self.gamma2 >= MAX_GROWTH * before[2]:
                 return self._infeasible(before, x.size + y.size)
             if slow:
@@ -145,6 +168,9 @@ class LowerValue:
         w = self.problem.join(x, theta)
         f, gradient = self.problem.lower.objective_and_gradient(w)
         lam, share = self.rows.multipliers(w, self.z, self.gamma2)
+        by_constraints = self.rows.vjp(w, lam)
         away = theta - y
         value = f + share + float(away @ away) / (2.0 * self.gamma1)
-        return value, (gradient + self.rows.vjp(w, lam))[x.size :] + away / self.gamma1
+        self.size = abs(f) + float(lam @ lam) / self.gamma2
+        self.size += float((abs(gradient) + abs(by_constraints)) @ abs(w))
+        return value, (gradient + by_constraints)[x.size :] + away / self.gamma1

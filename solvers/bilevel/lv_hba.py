@@ -27,7 +27,7 @@ from ...problems.nlp import Vector
 from ..status import Status
 from .driver import Run, State
 from .lower_solution import solve_lower
-from .lower_value import SLOW, LowerValue, ScaledRows
+from .lower_value import ROUNDING, SLOW, LowerValue, ScaledRows
 from .outer_step import OuterStep
 from .penalty import curvature_along_y, first_sigma, refusal_above
 from .penalty_path import PathPoint, extrapolated
@@ -44,6 +44,9 @@ FIRST_LOOK = 3
 
 MAX_PROJECTED = 300
 """Variables up to which the projection onto C is a dense least-distance problem."""
+
+MAX_ENTRIES = 1_000_000
+"""Entries of g's Jacobian up to which it is factorised, where C is given by equations alone."""
 
 MAX_PASSES = 30
 """Updates of the multipliers at (x, y) for one c_k, without projection."""
@@ -84,7 +87,8 @@ class LVHBA:
     outer_iterations : int, default 100
         Iterations within a step, after which callback and limits have a look.
     projection : bool, optional
-        Whether steps are projected onto C. Default: where g is linear and there are at most 300 variables.
+        Whether steps are projected onto C. Default: where g is linear, and there are at most 300 variables or
+        nothing but equations.
     c0 : float, optional
         First weight of f - v. Default: ten times the curvature of F over that of f along y at the start.
     gamma1, gamma2 : float, optional
@@ -174,15 +178,20 @@ class LVHBA:
         problem = run.problem
         if problem.lower.m == 0:
             return Product(problem.X, problem.Y)
+        if self.projection is False or (self.projection is None and not self._is_small(problem)):
+            return None
         boxes = is_box(problem.X) and is_box(problem.Y)
-        if self.projection is False:
-            return None
-        linear = linear_rows(run, w)
-        if self.projection is None and (w.size > MAX_PROJECTED or not boxes or linear is None):
-            return None
-        if linear is None or not boxes:
+        linear = linear_rows(run, w) if boxes else None
+        if linear is None and self.projection:
             raise ValueError("projection needs linear lower constraints, and boxes X and Y")
         return linear
+
+    def _is_small(self, problem: BilevelProblem) -> bool:
+        """Whether the projection onto C, if there is one, is cheap."""
+        level, n = problem.lower, problem.n_x + problem.n_y
+        bounds = [problem.X.lb, problem.Y.lb, problem.X.ub, problem.Y.ub]
+        equations = (level.cl == level.cu).all() and not np.isfinite(np.concatenate(bounds)).any()
+        return level.m * n <= MAX_ENTRIES if equations else n <= MAX_PROJECTED
 
 
 def linear_rows(run: Run, w: Vector) -> ConvexSet | None:
@@ -211,7 +220,7 @@ class _Penalised:
         self._free = not projected
         self._multipliers = np.zeros(value.rows.m)
         self._weight, self._violation = 10.0 * value.gamma2, np.inf
-        self._size = 1.0
+        self._size = 0.0
 
     def lowered(self, method: LVHBA, c: float, w: Vector) -> Descent:
         """Iterations of projected L-BFGS from w."""
@@ -223,7 +232,8 @@ class _Penalised:
             w,
             target,
             method.outer_iterations,
-            16 * float(np.finfo(float).eps) * c * self._size,
+            ROUNDING * self._size,
+            inner * c,
         )
 
     def update(self, w: Vector) -> float:
@@ -252,5 +262,6 @@ class _Penalised:
             lam, share = rows.multipliers(w, self._multipliers, self._weight)
             gradient += rows.vjp(w, lam)
         lower = self.value.at(x, y, target)
-        self._size = max(abs(f), abs(lower.v), abs(share))
+        self._size = c * (self.value.size + abs(f) + float(abs(gradient) @ abs(w)))
+        self._size += abs(F) + float(abs(F_gradient) @ abs(w))
         return F + c * (f - lower.v + share), F_gradient + c * (gradient - lower.gradient)

@@ -1,9 +1,9 @@
 """The outer step of the hypergradient methods: L-BFGS on F(x, y*(x)) over the set X.
 
 Where X is a box, variables at a bound that the gradient pushes outwards are held, and the L-BFGS metric acts
-on the others (two-metric projection: Bertsekas, SIAM J. Control Optim. 20, 1982). For other sets the step
-minimises the L-BFGS model over X by projected gradients (Schmidt, van den Berg, Friedlander & Murphy,
-AISTATS 2009).
+on the others (two-metric projection: Bertsekas, SIAM J. Control Optim. 20, 1982). Where X is affine, gradients
+are projected onto its directions: that is L-BFGS within X. For other sets the step minimises the L-BFGS model
+over X by projected gradients (Schmidt, van den Berg, Friedlander & Murphy, AISTATS 2009).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 
 import numpy as np
 
-from ...problems.bilevel.sets import ConvexSet, is_box
+from ...problems.bilevel.sets import Affine, ConvexSet, is_box
 from ...problems.nlp import Vector
 
 ARMIJO = 1e-4
@@ -33,6 +33,7 @@ class OuterStep:
     def __init__(self, X: ConvexSet, memory: int) -> None:
         self.X = X
         self._box = is_box(X)
+        self._offset = X.project(np.zeros(X.size)) if isinstance(X, Affine) else None
         self._pairs: deque[tuple[Vector, Vector]] = deque(maxlen=memory)
         self._first = 1.0
         """Length of steps while there are no pairs."""
@@ -50,10 +51,17 @@ class OuterStep:
             d = np.where(free, 0.0, -p)
             d[free] = -self._two_loops(p[free], free)
             return d if p @ d < 0.0 else -p * self._scale()
+        if self._offset is not None:
+            return -self._two_loops(self.along(p), np.ones(x.size, dtype=bool))
         return self._over_set(x, p)
+
+    def along(self, p: Vector) -> Vector:
+        """The part of a gradient along an affine X, where rounding of a large normal part does no harm."""
+        return p if self._offset is None else self.X.project(p) - self._offset
 
     def learn(self, s: Vector, change: Vector) -> None:
         """A step and the change of the gradient along it; pairs without positive curvature are left out."""
+        change = self.along(change)
         curvature = float(s @ change)
         if curvature > 1e-10 * float(np.linalg.norm(s) * np.linalg.norm(change)):
             self._pairs.append((s.copy(), change.copy()))

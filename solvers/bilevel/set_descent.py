@@ -16,9 +16,12 @@ MAX_STUCK = 3
 """Searches in a row without a step, each from a shorter one, after which the descent ends."""
 
 MAX_IDLE = 10
-"""Steps that neither halve the residual nor lower the value beyond its rounding: there is no more to gain."""
+"""Steps that do not halve the residual, and lower the value by no more than rounding: no more is to be had."""
 
 _ROUNDING = 16 * float(np.finfo(float).eps)
+
+_LOUD = 30.0
+"""Changes of the gradient below so many times its noise tell nothing of the curvature."""
 
 Function = Callable[[Vector], tuple[float, Vector]]
 
@@ -50,6 +53,7 @@ def descend(
     target: float,
     max_iterations: int,
     uncertainty: float = 0.0,
+    noise: float = 0.0,
 ) -> Descent:
     """Lower a smooth function over the set of `model`.
 
@@ -67,13 +71,15 @@ def descend(
         Most steps.
     uncertainty : float, default 0
         Absolute error of values, beyond the rounding of their own size.
+    noise : float, default 0
+        Absolute error of gradients.
 
     Returns
     -------
     Descent
     """
     value, gradient = fun(v)
-    old_value = np.inf
+    value_then = value
     stuck = idle = 0
     least = np.inf
     for _ in range(max_iterations):
@@ -81,11 +87,12 @@ def descend(
         if residual <= target or not np.isfinite(residual):
             return Descent(v, value, gradient, residual, residual <= target)
         unsure = max(uncertainty, _ROUNDING * abs(value))
-        idle = 0 if residual < 0.5 * least else idle + 1
+        idle += 1
+        if residual < 0.5 * least or value < value_then - unsure:
+            idle, value_then = 0, value
         least = min(least, residual)
-        if idle > MAX_IDLE and old_value - value <= unsure:
+        if idle > MAX_IDLE:
             return Descent(v, value, gradient, residual, True)
-        old_value = value
         found = _search(fun, model, v, value, gradient, unsure)
         if found is None:
             stuck += 1
@@ -95,7 +102,8 @@ def descend(
             continue
         stuck = 0
         v_next, value, gradient_next = found
-        model.learn(v_next - v, gradient_next - gradient)
+        if float(abs(gradient_next - gradient).max()) > _LOUD * noise:
+            model.learn(v_next - v, gradient_next - gradient)
         v, gradient = v_next, gradient_next
     residual = float(abs(model.residual(v, gradient)).max())
     return Descent(v, value, gradient, residual, residual <= target)
@@ -106,10 +114,11 @@ def _search(
 ) -> tuple[Vector, float, Vector] | None:
     """The first of t = 1, 1/2, ... that lowers the value enough, or, below its rounding, the slope."""
     d = model.direction(v, gradient)
+    downhill = model.along(gradient)
     t = 1.0
     for _ in range(MAX_BACKTRACKS):
         v_next = model.X.project(v + t * d)
-        slope = float(gradient @ (v_next - v))
+        slope = float(downhill @ (v_next - v))
         if not slope < 0.0:
             return None
         value_next, gradient_next = fun(v_next)
@@ -117,7 +126,8 @@ def _search(
         if np.isfinite(rise) and np.isfinite(gradient_next).all():
             if rise <= ARMIJO * slope:
                 return v_next, value_next, gradient_next
-            if rise <= unsure and abs(float(gradient_next @ (v_next - v))) <= (1.0 - 2.0 * ARMIJO) * -slope:
+            slope_next = float(model.along(gradient_next) @ (v_next - v))
+            if rise <= unsure and abs(slope_next) <= (1.0 - 2.0 * ARMIJO) * -slope:
                 return v_next, value_next, gradient_next
         t *= shrinkage(rise, slope)
     return None

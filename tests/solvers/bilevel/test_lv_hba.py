@@ -30,6 +30,24 @@ def test_known_answers(name, projection):
     assert result.fun == pytest.approx(problem.optimum, abs=1e-6)
 
 
+@pytest.mark.parametrize("projection", [None, False])
+@pytest.mark.parametrize("n", [100, 300])
+@pytest.mark.parametrize("name", ["LLC", "LLC-BILINEAR"])
+def test_large_problems(name, n, projection):
+    """Values are sums of many terms there: their rounding must not end a search or raise a weight."""
+    result = karush.minimize_bilevel(get_bilevel(name, n=n), method=LVHBA(projection=projection))
+    assert result.success, result.message
+    np.testing.assert_allclose(result.x, ANSWERS[name], atol=1e-5)
+
+
+def test_a_thousand_upper_variables():
+    """Steps are projected onto equations of any size."""
+    result = karush.minimize_bilevel(get_bilevel("LLC", n=1000), method=LVHBA())
+    assert result.success, result.message
+    np.testing.assert_allclose(result.x, -0.3, atol=1e-5)
+    assert result.counts["upper gradient"] < 500
+
+
 def test_many_lower_solutions():
     problem = get_bilevel("MANY-ANSWERS")
     result = karush.minimize_bilevel(problem, method=LVHBA())
