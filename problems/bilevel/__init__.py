@@ -9,6 +9,7 @@ from ..._lazy import attach
 if TYPE_CHECKING:
     from .callables import bilevel_from_callables
     from .formula_problems import bilevel_from_formulas, read_bilevel
+    from .model import BilevelModel
     from .problem import BilevelProblem, Sampled
     from .registry import bilevel_problems, get_bilevel, register_bilevel
     from .sets import Affine, Ball, Box, ConvexSet, Polyhedron, Product, Simplex
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Affine": "sets",
     "Ball": "sets",
+    "BilevelModel": "model",
     "BilevelProblem": "problem",
     "Box": "sets",
     "ConvexSet": "sets",
@@ -34,6 +36,7 @@ _HOMES = {
 __all__ = [
     "Affine",
     "Ball",
+    "BilevelModel",
     "BilevelProblem",
     "Box",
     "ConvexSet",
