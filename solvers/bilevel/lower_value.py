@@ -140,17 +140,19 @@ class LowerValue:
             self.z = lam
             # Violations fall by a constant factor: the next one is known ahead.
             ahead = change * min(1.0, change / last) if np.isfinite(last) else change
-            if ahead <= sharp * self.gamma2 or not np.isfinite(change):
+            near = change <= max(_LARGE, sharp) * self.gamma2
+            if not np.isfinite(change) or (near and ahead <= sharp * self.gamma2):
                 break
             slow = change > SLOW * last
-            if slow and (change <= max(_SMALL, _BLUR * sharp) * self.gamma2 or found.residual > sharp):
+            hidden = change <= max(_SMALL, _BLUR * sharp) * self.gamma2 or found.residual > sharp
+            if slow and near and hidden:
                 break  # the error of theta hides what the multipliers do
             if slow and self.gamma2 >= MAX_GROWTH * before[2]:
                 return self._infeasible(before, x.size + y.size)
             if slow:
                 self.gamma2 *= 10.0
                 self._model = OuterStep(self.problem.Y, self._memory)
-        if not np.isfinite(change) or change > _LARGE * self.gamma2:
+        if not (np.isfinite(change) and near):
             return self._infeasible(before, x.size + y.size)
         w = self.problem.join(x, self.theta)
         gradient = self.problem.lower.gradient(w) + self.rows.vjp(w, lam)

@@ -7,6 +7,7 @@ from scipy.optimize import minimize, minimize_scalar
 from karush.problems.bilevel import get_bilevel
 from karush.problems.bilevel.lower_level import LowerLevel
 from karush.solvers.bilevel.lower_solution import solve_lower
+from karush.solvers.bilevel.lower_value import LowerValue, ScaledRows
 from karush.solvers.bilevel.minimize import minimize_bilevel
 
 
@@ -94,6 +95,25 @@ def test_weights_of_samples_improve_on_one():
     assert one.success
     assert each.success
     assert each.fun < one.fun - 1e-3
+
+
+@pytest.mark.parametrize("target", [1e-9, 1e-3])
+def test_the_proximal_value_is_found_where_multipliers_are_slow(target):
+    """By SLSQP: the proximal problem of the lower level, from a start whose rows are all active."""
+    problem = get_bilevel("SVM")
+    w = problem.join(problem.x0, problem.y0)
+    value = LowerValue(problem, ScaledRows(problem.lower, w), gamma1=10.0, gamma2=10.0, memory=10)
+    found = value.at(problem.x0, problem.y0, target)
+    level = LowerLevel(problem, problem.x0)
+    peer = minimize(
+        lambda y: level.objective(y) + np.sum((y - problem.y0) ** 2) / 20.0,
+        problem.y0,
+        jac=lambda y: level.gradient(y) + (y - problem.y0) / 10.0,
+        constraints={"type": "ineq", "fun": lambda y: level.constraints(y) - level.cl},
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    assert found.v == pytest.approx(peer.fun, abs=max(1e-7, 10.0 * target))
 
 
 def test_real_data():
