@@ -91,7 +91,9 @@ class Simplex(ConvexSet):
         self.total = float(total)
 
     def project(self, v: Vector) -> Vector:
-        """By sorting (Held, Wolfe & Crowder, 1974)."""
+        """By sorting (Held, Wolfe & Crowder, 1974); NaN where v is not finite."""
+        if not np.isfinite(v).all():
+            return np.full(v.size, np.nan)
         ordered = np.sort(v)[::-1]
         excess = (np.cumsum(ordered) - self.total) / np.arange(1, self.size + 1)
         last = np.flatnonzero(ordered > excess)[-1]
@@ -200,10 +202,12 @@ class Polyhedron(ConvexSet):
             raise ValueError("the polyhedron is empty")
 
     def project(self, v: Vector) -> Vector:
-        """The nearest point; NaN where the set is empty."""
+        """The nearest point; NaN where the set is empty or v is not finite."""
         slack = self._normals @ v - self._levels
         if (slack >= 0.0).all():
             return v.copy()
+        if not np.isfinite(slack).all():
+            return np.full(v.size, np.nan)
         guess = self._onto(self._active, v, slack)
         return self._least_distance(slack, v) if guess is None else guess
 

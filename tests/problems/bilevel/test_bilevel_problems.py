@@ -231,6 +231,12 @@ def test_projections_are_nearest_points(given):
         np.testing.assert_allclose(p, peer.x, atol=1e-5)
 
 
+@pytest.mark.parametrize("given", SETS, ids=lambda s: type(s).__name__)
+def test_what_is_not_a_number_has_no_projection(given):
+    given.project(np.ones(3))  # a polyhedron remembers the rows that were active
+    assert np.isnan(given.project(np.array([0.0, np.nan, 0.0]))).any()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
