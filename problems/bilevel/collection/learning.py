@@ -134,12 +134,17 @@ class _Softmax:
         """The transpose of `scores`, shape (classes * features,)."""
         return np.asarray(D.T @ self.A).ravel()
 
-    def product(self, P: Dense, weights: Vector, v: Vector) -> tuple[Vector, Vector]:
-        """Slopes of the samples' losses along v, and the Hessian of the weighted sum times v."""
-        moved = self.scores(v)
-        slopes = ((P - self.targets) * moved).sum(axis=1)
+    def product(
+        self, P: Dense, weights: Vector, v: Vector, changes: Vector | float = 0.0
+    ) -> tuple[Vector, Vector]:
+        """Slopes of the samples' losses along v, and the change of `gradient` as y moves along v.
+
+        The weights move along `changes` at the same time.
+        """
+        moved, away = self.scores(v), P - self.targets
+        slopes = (away * moved).sum(axis=1)
         bend = P * (moved - (P * moved).sum(axis=1, keepdims=True))
-        return slopes, self.spread(bend * weights[:, None])
+        return slopes, self.spread(bend * weights[:, None] + away * np.reshape(changes, (-1, 1)))
 
     def hessian(self, P: Dense, weights: Vector) -> Dense:
         """Of the weighted sum of losses."""
@@ -283,9 +288,8 @@ def hyper_cleaning(
         losses, P = loss.probabilities(y)
         s, ds, dds = shares(x)
         dx, dy = p[:n_x], p[n_x:]
-        slopes, of_loss = loss.product(P, s, dy)
-        by_y = of_loss + loss.gradient(P, ds * dx) + ridge * dy
-        return np.concatenate([dds * losses * dx + ds * slopes, by_y])
+        slopes, of_loss = loss.product(P, s, dy, ds * dx)
+        return np.concatenate([dds * losses * dx + ds * slopes, of_loss + ridge * dy])
 
     def upper_hess(x: Vector, y: Vector) -> csr_array:
         hessian = np.zeros((n_x + n_y, n_x + n_y))
