@@ -6,12 +6,15 @@ factorised once, dense or sparse; where it is known by products, systems are sol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh_tridiagonal
+from scipy.linalg import eigvalsh_tridiagonal
+from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.sparse import csc_array, csr_array
 from scipy.sparse.linalg import splu
 
@@ -82,20 +85,27 @@ class MatrixCurvature:
 
     Attributes
     ----------
-    H, J : csr_array, shapes (n_y, n_y), (n_y, n_x)
+    H, J : csr_array or ndarray, shapes (n_y, n_y), (n_y, n_x)
+        Dense where H is factorised as dense.
     """
 
     reusable = True
 
     def __init__(self, hessian: csr_array, n_x: int) -> None:
+        n_y = hessian.shape[0] - n_x
         rows = hessian[n_x:]
+        nonzeros = int(np.count_nonzero(rows.indices >= n_x))
+        self.dense = n_y <= DENSE_SIZE and (n_y <= 50 or nonzeros >= DENSE_SHARE * n_y * n_y)
+        if self.dense:
+            rows = rows.toarray()
         self.J, self.H = rows[:, :n_x], rows[:, n_x:]
         self.size = float(abs(self.H).sum(axis=1).max())
 
     def solve(self, b: Vector, tolerance: float = 0.0) -> Vector:
-        """By the factorisation, with one step of refinement."""
+        """By the factorisation, with one step of refinement where the residual is above the tolerance."""
         q = self._factor(b)
-        return np.asarray(q + self._factor(b - self.H @ q))
+        r = b - self.H @ q
+        return q if tolerance > 0.0 and np.sqrt(r @ r) <= tolerance else np.asarray(q + self._factor(r))
 
     def times(self, v: Vector) -> tuple[Vector, Vector]:
         """J'v and H v."""
@@ -118,27 +128,29 @@ class MatrixCurvature:
 
     def cross_norm(self) -> float:
         """Frobenius."""
-        return float(np.linalg.norm(self.J.data))
+        return float(np.linalg.norm(self.J if self.dense else self.J.data))
 
     @cached_property
-    def _factor(self) -> Any:
-        n = self.H.shape[0]
-        if not np.isfinite(self.H.data).all():
+    def _factor(self) -> Callable[[Vector], Vector]:
+        if not np.isfinite(self.size):
             raise NotConvexError("the Hessian of the lower level is not finite")
-        if n <= DENSE_SIZE and (n <= 50 or self.H.nnz >= DENSE_SHARE * n * n):
-            return _dense_factor(self.H.toarray())
-        return _sparse_factor(csc_array(self.H))
+        return _dense_factor(self.H) if self.dense else _sparse_factor(csc_array(self.H))
 
 
-def _dense_factor(H: np.ndarray) -> Any:
-    try:
-        factor = cho_factor(H, lower=True, check_finite=False)
-    except LinAlgError as error:
-        raise NotConvexError("the Hessian of the lower level is not positive definite") from error
-    return lambda b: cho_solve(factor, b, check_finite=False)
+def _dense_factor(H: np.ndarray) -> Callable[[Vector], Vector]:
+    """Cholesky's, by LAPACK itself: scipy's wrappers cost more than small systems do."""
+    factor, info = dpotrf(H, lower=1, clean=0)
+    if info != 0:
+        raise NotConvexError("the Hessian of the lower level is not positive definite")
+
+    def solve(b: Vector) -> Vector:
+        found: Vector = dpotrs(factor, b, lower=1)[0]
+        return found
+
+    return solve
 
 
-def _sparse_factor(H: csc_array) -> Any:
+def _sparse_factor(H: csc_array) -> Callable[[Vector], Vector]:
     """LU with pivots from the diagonal: those of a positive definite matrix are positive."""
     try:
         factor = splu(H, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
@@ -146,7 +158,8 @@ def _sparse_factor(H: csc_array) -> Any:
         raise NotConvexError("the Hessian of the lower level is singular") from error
     if not (factor.U.diagonal() > 0.0).all():
         raise NotConvexError("the Hessian of the lower level is not positive definite")
-    return factor.solve
+    solve: Callable[[Vector], Vector] = factor.solve
+    return solve
 
 
 class ProductCurvature:
@@ -274,17 +287,19 @@ def newton_lower(
     norm = first = float(np.linalg.norm(g))
     if model is not None and not model.reusable:
         model = None
+    steps: list[Vector] = []
     for _ in range(MAX_STEPS):
         if not norm > tolerance:
             break
         fresh = model is None
         if model is None:
-            model = curvature_at(problem, problem.join(x, y))
-        if norm <= _EPS * model.size * float(np.linalg.norm(y)):
-            break
+            model, steps = curvature_at(problem, problem.join(x, y)), []
+        if fresh and norm <= _EPS * model.size * float(np.linalg.norm(y)):
+            return _last_step(problem, x, LowerPoint(y, norm), model.solve(g))
         forcing = min(0.1, np.sqrt(norm / max(first, norm))) * norm
         d = model.solve(g, max(min(forcing, 0.1 * norm), 0.1 * tolerance))
-        trial, t = _shorter_gradient(problem, x, y, d, norm, backtrack=fresh)
+        steps.append(_broyden(d, steps))
+        trial, t = _shorter_gradient(problem, x, y, steps[-1], norm, backtrack=fresh)
         if trial is not None:
             y, g, norm, before = *trial, norm
         if trial is None and fresh:
@@ -292,6 +307,23 @@ def newton_lower(
         if not model.reusable or trial is None or t < 1.0 or norm > CONTRACTION * before:
             model = None
     return LowerPoint(y, norm)
+
+
+def _last_step(problem: BilevelProblem, x: Vector, at: LowerPoint, d: Vector) -> LowerPoint:
+    """One more Newton step at the floor of rounding, where the norm shows the stiff directions alone."""
+    y = at.y - d
+    norm = float(np.linalg.norm(problem.lower.gradient(problem.join(x, y))[problem.n_x :]))
+    return LowerPoint(y, norm) if norm <= 2.0 * at.residual else at
+
+
+def _broyden(d: Vector, steps: list[Vector]) -> Vector:
+    """A chord step d after Broyden's updates by the steps before it (Kelley, 1995, algorithm brsol)."""
+    for s, following in pairwise(steps):
+        d = d + following * (float(s @ d) / float(s @ s))
+    if not steps:
+        return d
+    kept = 1.0 - float(steps[-1] @ d) / float(steps[-1] @ steps[-1])
+    return d / kept if kept > 0.1 else d
 
 
 def _shorter_gradient(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from karush.problems.bilevel.callables import bilevel_from_callables
 from karush.problems.bilevel.registry import get_bilevel
@@ -186,6 +186,48 @@ def test_newton_reaches_rounding_from_far():
     problem, _ = soft(0)
     lower = newton_lower(problem, problem.x0, np.full(5, 50.0), 0.0)
     assert lower.residual < 1e-13
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_chord_steps_learn_what_an_old_matrix_lacks(rank):
+    """With a model that is off by a low rank Broyden's method ends after 2 rank + 2 steps (Gay, 1979)."""
+    rng = np.random.default_rng(3)
+    basis = rng.standard_normal((12, 12))
+    H, b = basis @ basis.T / 12 + np.eye(12), rng.standard_normal(12)
+    hessian = np.zeros((13, 13))
+    hessian[1:, 1:] = H
+    calls = []
+
+    def lower_jac(x, y):
+        calls.append(y)
+        return np.zeros(1), H @ y - b
+
+    problem = bilevel_from_callables(
+        lambda x, y: y @ y,
+        lambda x, y: 0.5 * y @ H @ y - b @ y,
+        [0.0],
+        np.zeros(12),
+        lower_jac=lower_jac,
+        lower_hess=lambda x, y: hessian,
+    )
+    old = hessian.copy()
+    for v in np.linalg.eigh(H)[1][:, :rank].T + 0.1 * rng.standard_normal((rank, 12)):
+        old[1:, 1:] += 0.1 * np.outer(v, v)
+    calls.clear()
+    found = newton_lower(problem, problem.x0, problem.y0, 1e-11, MatrixCurvature(csr_array(old), 1))
+    np.testing.assert_allclose(found.y, np.linalg.solve(H, b), atol=1e-10)
+    assert len(calls) <= 2 * rank + 3
+
+
+def test_the_lower_level_is_solved_in_its_weak_directions_too():
+    """With weights e^12 the residual is rounding, 1e-11, long before all of y is right."""
+    problem = get_bilevel("LOGISTIC")
+    x = np.where(np.arange(problem.n_x) % 2, 12.0, -2.0)
+    near = hypergradient(problem, x + 1e-3, tol=1e-9)
+    scratch = hypergradient(problem, x)
+    chords = newton_lower(problem, x, near.y, 1e-12, near.curvature)
+    value = problem.upper.objective(problem.join(x, chords.y))
+    assert value == pytest.approx(scratch.F, abs=3e-13)
 
 
 @pytest.mark.parametrize("make", [quadratic, soft])
