@@ -97,6 +97,18 @@ def hypergradient_at(
     return Hypergradient(F, by_x - Jq, y, q, lower_residual, residual, by_x, by_y, curvature)
 
 
+def polished(problem: BilevelProblem, x: Vector, found: Hypergradient) -> Hypergradient:
+    """The hypergradient after one more Newton step of the lower level, whatever its residual.
+
+    Where H is ill-conditioned, the residual may be rounding in the stiff directions, and say nothing of the
+    weak ones; there chord steps leave more than a Newton step does.
+    """
+    n_x = problem.n_x
+    y = found.y - found.curvature.solve(problem.lower.gradient(problem.join(x, found.y))[n_x:])
+    better = hypergradient_at(problem, x, y, found.adjoint_residual)
+    return better if better.lower_residual <= 2.0 * found.lower_residual else found
+
+
 def hypergradient(
     problem: BilevelProblem, x: ArrayLike, y: ArrayLike | None = None, *, tol: float = 1e-12
 ) -> Hypergradient:
