@@ -31,13 +31,7 @@ MAX_GROWTH = 1e4
 SLOW = 0.25
 """Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
 
-_SMALL = 1e-10
-"""Violation from which on a slow decrease is put down to rounding."""
-
-_BLUR = 1e3
-"""The same, relative to the target of theta."""
-
-ROUNDING = 16 * float(np.finfo(float).eps)
+ROUNDING = 32 * float(np.finfo(float).eps)
 """Error of values, relative to the size of their terms, which may cancel: those of a linear function are as
 large as its gradient times the variables."""
 
@@ -120,18 +114,18 @@ class LowerValue:
     def at(self, x: Vector, y: Vector, target: float) -> Value:
         """The value at (x, y), to residuals of `target`; NaN where no theta satisfies the constraints."""
         before = self.theta, self.z, self.gamma2
-        change = np.inf
+        change, aim = np.inf, target
         size = max(1.0, float(abs(x).max()), float(abs(y).max())) * np.sqrt(x.size + y.size)
         for _ in range(MAX_MULTIPLIER_STEPS):
             noise = float(np.finfo(float).eps) * (1.0 + self.gamma2) * size  # rounding of g
-            sharp = max(target, 4.0 * noise)
+            aim = max(aim, 4.0 * noise)
             found = descend(
                 lambda theta: self._lagrangian(x, y, theta),
                 self._model,
                 self.theta,
-                sharp,
+                aim,
                 ITERATIONS,
-                ROUNDING * self.size,
+                lambda: ROUNDING * self.size,
                 noise,
             )
             self.theta = found.v
@@ -140,18 +134,21 @@ class LowerValue:
             self.z = lam
             # Violations fall by a constant factor: the next one is known ahead.
             ahead = change * min(1.0, change / last) if np.isfinite(last) else change
-            near = change <= max(_LARGE, sharp) * self.gamma2
-            if not np.isfinite(change) or (near and ahead <= sharp * self.gamma2):
+            near = change <= max(_LARGE, aim) * self.gamma2
+            if not np.isfinite(change) or (near and ahead <= max(target, noise * self.gamma2)):
                 break
-            slow = change > SLOW * last
-            hidden = change <= max(_SMALL, _BLUR * sharp) * self.gamma2 or found.residual > sharp
-            if slow and near and hidden:
-                break  # the error of theta hides what the multipliers do
-            if slow and self.gamma2 >= MAX_GROWTH * before[2]:
-                return self._infeasible(before, x.size + y.size)
-            if slow:
+            if not change > SLOW * last:
+                continue
+            # The function of theta is strongly convex: so far may theta be off, and the violation with it.
+            blur = self.gamma1 * np.sqrt(y.size) * max(aim, found.residual)
+            if change > blur * self.gamma2:
+                if self.gamma2 >= MAX_GROWTH * before[2]:
+                    return self._infeasible(before, x.size + y.size)
                 self.gamma2 *= 10.0
                 self._model = OuterStep(self.problem.Y, self._memory)
+            elif near and (aim <= 4.0 * noise or found.residual > aim):
+                break  # rounding allows no more
+            aim *= 0.1
         if not (np.isfinite(change) and near):
             return self._infeasible(before, x.size + y.size)
         w = self.problem.join(x, self.theta)

@@ -55,7 +55,13 @@ _OUTER = 0.05
 """Target of the penalised problem's residual, relative to tol."""
 
 _INNER = 0.05
-"""Target of the inner residuals, relative to the outer one over c_k."""
+"""Target of the inner residuals, relative to the outer target over c_k."""
+
+_EARLY = 1e-3
+"""The same, relative to the outer residual over c_k where that is larger, far from stationary points."""
+
+_LATE = 20.0
+"""An outer residual below so many times the error of its gradient is looked at again, with less of it."""
 
 _FLOOR = 5e-14
 
@@ -145,6 +151,9 @@ class LVHBA:
         problem, penalised = run.problem, state.penalised
         assert penalised is not None
         found = penalised.lowered(self, state.c, state.position)
+        if found.done and found.residual > _OUTER * self.tol and penalised.early:
+            penalised.early = False  # no step could be found: the error of v may be the reason
+            found = penalised.lowered(self, state.c, found.v)
         infeasibility = penalised.update(found.v)
         record = {"c": state.c, "residual": found.residual, "infeasibility": infeasibility}
         state = replace(state, position=found.v, settled=False, record=record, passes=state.passes + 1)
@@ -220,19 +229,22 @@ class _Penalised:
         self._free = not projected
         self._multipliers = np.zeros(value.rows.m)
         self._weight, self._violation = 10.0 * value.gamma2, np.inf
-        self._size = 0.0
+        self._size, self._residual = 0.0, np.inf
+        self.early = True
 
     def lowered(self, method: LVHBA, c: float, w: Vector) -> Descent:
         """Iterations of projected L-BFGS from w."""
+        model = OuterStep(self.region, method.memory)
         target = _OUTER * method.tol
         inner = max(_FLOOR, _INNER * target / c)
+        self._residual = np.inf
         return descend(
-            lambda v: self._at(v, c, inner),
-            OuterStep(self.region, method.memory),
+            lambda v: self._at(v, c, inner, model),
+            model,
             w,
             target,
             method.outer_iterations,
-            ROUNDING * self._size,
+            lambda: ROUNDING * self._size,
             inner * c,
         )
 
@@ -251,17 +263,26 @@ class _Penalised:
         self._violation = violation
         return violation
 
-    def _at(self, w: Vector, c: float, target: float) -> tuple[float, Vector]:
+    def _at(self, w: Vector, c: float, least: float, model: OuterStep) -> tuple[float, Vector]:
+        """Value and gradient, with inner residuals of `least`, or larger ones far from stationary points."""
         problem, rows = self.problem, self.value.rows
         x, y = problem.split(w)
         F, F_gradient = problem.upper.objective_and_gradient(w)
         F_gradient = F_gradient.copy()
         f, f_gradient = problem.lower.objective_and_gradient(w)
-        gradient, share = f_gradient.copy(), 0.0
+        f_gradient, share = f_gradient.copy(), 0.0
         if self._free and rows.m:
             lam, share = rows.multipliers(w, self._multipliers, self._weight)
-            gradient += rows.vjp(w, lam)
-        lower = self.value.at(x, y, target)
-        self._size = c * (self.value.size + abs(f) + float(abs(gradient) @ abs(w)))
+            f_gradient += rows.vjp(w, lam)
+        residual = min(self._residual, float(abs(F_gradient).max()))
+        while True:
+            target = max(least, _EARLY * residual / c) if self.early else least
+            lower = self.value.at(x, y, target)
+            gradient = F_gradient + c * (f_gradient - lower.gradient)
+            residual = float(abs(model.residual(w, gradient)).max())
+            if not _LATE * target * c > residual or target <= least:
+                break
+        self._residual = residual
+        self._size = c * (self.value.size + abs(f) + float(abs(f_gradient) @ abs(w)))
         self._size += abs(F) + float(abs(F_gradient) @ abs(w))
-        return F + c * (f - lower.v + share), F_gradient + c * (gradient - lower.gradient)
+        return F + c * (f - lower.v + share), gradient

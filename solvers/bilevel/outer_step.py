@@ -1,9 +1,9 @@
 """The outer step of the hypergradient methods: L-BFGS on F(x, y*(x)) over the set X.
 
 Where X is a box, variables at a bound that the gradient pushes outwards are held, and the L-BFGS metric acts
-on the others (two-metric projection: Bertsekas, SIAM J. Control Optim. 20, 1982). Where X is affine, gradients
-are projected onto its directions: that is L-BFGS within X. For other sets the step minimises the L-BFGS model
-over X by projected gradients (Schmidt, van den Berg, Friedlander & Murphy, AISTATS 2009).
+on the others (two-metric projection: Bertsekas, SIAM J. Control Optim. 20, 1982). Where X is affine,
+gradients are projected onto its directions: that is L-BFGS within X. For other sets the step minimises the
+L-BFGS model over X by projected gradients (Schmidt, van den Berg, Friedlander & Murphy, AISTATS 2009).
 """
 
 from __future__ import annotations

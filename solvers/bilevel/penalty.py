@@ -29,7 +29,7 @@ from ..status import Status
 from .driver import Run, State
 from .outer_step import OuterStep
 from .penalty_path import PathPoint, extrapolated
-from .set_descent import Function, descend
+from .set_descent import Descent, Function, descend
 
 FALL = 0.2
 """Factor from one sigma to the next."""
@@ -50,6 +50,15 @@ _OUTER = 0.05
 
 _INNER = 0.05
 """Target of the inner residuals, relative to sigma times that of psi, which divides them by sigma."""
+
+_EARLY = 1e-3
+"""The same, relative to psi's own residual where that is larger, far from stationary points."""
+
+_FIRST = 1e-3
+"""The first target, relative to sigma."""
+
+_LATE = 20.0
+"""A residual of psi below so many times the error of its gradient is looked at again, with less of it."""
 
 _FLOOR = 5e-14
 """Least target of an inner residual."""
@@ -125,14 +134,10 @@ class Penalty:
         inner, problem = state.inner, run.problem
         assert inner is not None
         inner.sigma = state.sigma
-        found = descend(
-            inner.psi,
-            OuterStep(problem.X, self.memory),
-            state.position,
-            _OUTER * self.tol,
-            self.outer_iterations,
-            inner.uncertainty(),
-        )
+        found = self._lowered(inner, state.position)
+        if found.done and found.residual > _OUTER * self.tol and inner.early:
+            inner.early = False  # no step could be found: the error of psi may be the reason
+            found = self._lowered(inner, found.v)
         record = {"sigma": state.sigma, "residual": found.residual}
         if not found.residual < DIVERGED:
             return replace(state, failed=True, settled=False, record=record)
@@ -157,6 +162,13 @@ class Penalty:
             return Status.NUMERICAL_FAILURE
         return Status.STALLED if state.sigma < MIN_SIGMA * state.first_sigma else None
 
+    def _lowered(self, inner: _Inner, x: Vector) -> Descent:
+        """Iterations on psi."""
+        model = OuterStep(inner.problem.X, self.memory)
+        inner.start(model)
+        target = _OUTER * self.tol
+        return descend(inner.psi, model, x, target, self.outer_iterations, inner.uncertainty)
+
     def _end(self, run: Run, state: _State) -> _State:
         """Where the path leads, with the lower solution there."""
         problem, inner = run.problem, state.inner
@@ -177,13 +189,28 @@ class _Inner:
         self.sigma = 1.0
         self.size = 1.0
         self._models = [OuterStep(run.problem.Y, method.memory) for _ in range(2)]
+        self.early = True
+        self.start(OuterStep(run.problem.X, method.memory))
+
+    def start(self, model: OuterStep) -> None:
+        """A new descent of psi; `model` measures its residual."""
+        self._outer, self._residual = model, _FIRST / _EARLY
 
     def psi(self, x: Vector) -> tuple[float, Vector]:
-        """Psi and its gradient."""
+        """Psi and its gradient; inner residuals are as small as that of psi makes it necessary."""
+        least = max(_FLOOR, _INNER * _OUTER * self.method.tol * self.sigma)
+        while True:
+            target = max(least, _EARLY * self.sigma * self._residual) if self.early else least
+            value, gradient = self._psi(x, target)
+            self._residual = float(abs(self._outer.residual(x, gradient)).max())
+            if not _LATE * target > self.sigma * self._residual or target <= least:
+                return value, gradient
+
+    def _psi(self, x: Vector, target: float) -> tuple[float, Vector]:
         sigma = self.sigma
         other, width = (-sigma, 2.0 * sigma) if self.method.central else (0.0, sigma)
-        self.y_s, above, g_above = self._minimum(x, self.y_s, sigma, 0)
-        self.z, below, g_below = self._minimum(x, self.z, other, 1)
+        self.y_s, above, g_above = self._minimum(x, self.y_s, sigma, 0, target)
+        self.z, below, g_below = self._minimum(x, self.z, other, 1, target)
         self.size = max(abs(above), abs(below))
         return (above - below) / width, (g_above - g_below) / width
 
@@ -196,9 +223,8 @@ class _Inner:
         fun = self._weighted(x, 0.0)
         return descend(fun, OuterStep(self.problem.Y, self.method.memory), y, _FLOOR, INNER_ITERATIONS).v
 
-    def _minimum(self, x: Vector, y: Vector, a: float, k: int) -> tuple[Vector, float, Vector]:
+    def _minimum(self, x: Vector, y: Vector, a: float, k: int, target: float) -> tuple[Vector, float, Vector]:
         """The minimiser of a F(x, .) + f(x, .), the minimum l(x, a), and its gradient by x."""
-        target = max(_FLOOR, _INNER * _OUTER * self.method.tol * self.sigma)
         found = descend(self._weighted(x, a), self._models[k], y, target, INNER_ITERATIONS)
         w = self.problem.join(x, found.v)
         by_x = self.problem.lower.gradient(w)[: x.size].copy()

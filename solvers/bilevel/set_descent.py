@@ -16,7 +16,13 @@ MAX_STUCK = 3
 """Searches in a row without a step, each from a shorter one, after which the descent ends."""
 
 MAX_IDLE = 10
-"""Steps that do not halve the residual, and lower the value by no more than rounding: no more is to be had."""
+"""Steps that do not halve the residual, and lower the value by no more than rounding: no more can be had."""
+
+HARDLY = 0.9
+"""Of a slope: what is left of it after a step that is too short."""
+
+LENGTHENED = 10.0
+"""Factor of a step that is too short."""
 
 _ROUNDING = 16 * float(np.finfo(float).eps)
 
@@ -52,7 +58,7 @@ def descend(
     v: Vector,
     target: float,
     max_iterations: int,
-    uncertainty: float = 0.0,
+    uncertainty: Callable[[], float] | None = None,
     noise: float = 0.0,
 ) -> Descent:
     """Lower a smooth function over the set of `model`.
@@ -69,8 +75,8 @@ def descend(
         Residual to reach.
     max_iterations : int
         Most steps.
-    uncertainty : float, default 0
-        Absolute error of values, beyond the rounding of their own size.
+    uncertainty : callable, optional
+        ``uncertainty()``: absolute error of the last value, where that is more than rounding of its size.
     noise : float, default 0
         Absolute error of gradients.
 
@@ -86,7 +92,7 @@ def descend(
         residual = float(abs(model.residual(v, gradient)).max())
         if residual <= target or not np.isfinite(residual):
             return Descent(v, value, gradient, residual, residual <= target)
-        unsure = max(uncertainty, _ROUNDING * abs(value))
+        unsure = max(0.0 if uncertainty is None else uncertainty(), _ROUNDING * abs(value))
         idle += 1
         if residual < 0.5 * least or value < value_then - unsure:
             idle, value_then = 0, value
@@ -112,22 +118,30 @@ def descend(
 def _search(
     fun: Function, model: OuterStep, v: Vector, value: float, gradient: Vector, unsure: float
 ) -> tuple[Vector, float, Vector] | None:
-    """The first of t = 1, 1/2, ... that lowers the value enough, or, below its rounding, the slope."""
+    """The first of t = 1, 1/2, ... that lowers the value enough, or, below its rounding, the slope.
+
+    Below the rounding of values steps that hardly change the slope are lengthened: they teach nothing.
+    """
     d = model.direction(v, gradient)
     downhill = model.along(gradient)
-    t = 1.0
+    t, short = 1.0, None
     for _ in range(MAX_BACKTRACKS):
         v_next = model.X.project(v + t * d)
         slope = float(downhill @ (v_next - v))
-        if not slope < 0.0:
-            return None
+        if not slope < 0.0 or (short is not None and (v_next == short[0]).all()):
+            return short
         value_next, gradient_next = fun(v_next)
         rise = value_next - value
-        if np.isfinite(rise) and np.isfinite(gradient_next).all():
-            if rise <= ARMIJO * slope:
+        good = np.isfinite(rise) and bool(np.isfinite(gradient_next).all())
+        blind = good and abs(rise) <= unsure
+        slope_next = float(model.along(gradient_next) @ (v_next - v)) if blind else np.nan
+        if good and (rise <= ARMIJO * slope or slope_next <= (1.0 - 2.0 * ARMIJO) * -slope):
+            if not slope_next < HARDLY * slope:
                 return v_next, value_next, gradient_next
-            slope_next = float(model.along(gradient_next) @ (v_next - v))
-            if rise <= unsure and abs(slope_next) <= (1.0 - 2.0 * ARMIJO) * -slope:
-                return v_next, value_next, gradient_next
-        t *= shrinkage(rise, slope)
-    return None
+            short = v_next, value_next, gradient_next
+            t *= LENGTHENED
+        elif short is not None:
+            return short
+        else:
+            t *= shrinkage(rise, slope)
+    return short
