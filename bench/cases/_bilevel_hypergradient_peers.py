@@ -116,7 +116,8 @@ def _solver(H: Any) -> Callable[[Vector], Vector]:
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     )
-    return lu.solve
+    solve: Callable[[Vector], Vector] = lu.solve
+    return solve
 
 
 def sparho_trace(problem: BilevelProblem, data: Split, max_seconds: float) -> Trace:

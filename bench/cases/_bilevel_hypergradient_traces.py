@@ -7,6 +7,7 @@ method which solves it loosely gains nothing by a wrong F.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import process_time
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ...problems.bilevel.problem import BilevelProblem
-from ...problems.evaluator import Evaluator
 from ...problems.nlp import Vector
 from ...solvers.bilevel.driver import Method, Run
 from ...solvers.bilevel.hypergradient import hypergradient
@@ -65,7 +65,7 @@ class Trace:
 class CountedLevels:
     """Both levels for peers: what they ask for is counted, and nothing of it is checked or kept.
 
-    Counts have the names of `total`: "upper gradient", "lower gradient", "Hessian".
+    Names of counts, here and elsewhere: "upper gradient", "lower gradient", "product", "Hessian".
     """
 
     def __init__(self, problem: BilevelProblem) -> None:
@@ -88,32 +88,37 @@ class CountedLevels:
         return self._problem.lower.hessian(w)
 
 
-_KINDS = {"gradient": "gradient", "hvp": "product", "hessian": "Hessian"}
-
-
 def run_of(method: Method[Any], problem: BilevelProblem, max_seconds: float) -> Trace:
     """The steps of one of the library's methods, its certificates included."""
     trace = Trace()
     run: Run
 
+    def counted() -> Counter[str]:
+        levels = {"upper": run.upper, "lower": run.lower}
+        return counts_of_run(
+            {f"{name} {oracle}": n for name, level in levels.items() for oracle, n in level.counts.items()}
+        )
+
     def seen(intermediate_result: Any) -> None:
-        trace.record(intermediate_result.x, intermediate_result.fun, _counts(run.upper, run.lower))
+        trace.record(intermediate_result.x, intermediate_result.fun, counted())
 
     run = Run(method, problem, max_time=max_seconds, callback=seen)
     result = run.solve()
-    trace.record(result.x, result.fun, _counts(run.upper, run.lower))
+    trace.record(result.x, result.fun, counts_of_run(result.counts))
     if not result.success:
         trace.note = result.message
     return trace
 
 
-def _counts(upper: Evaluator, lower: Evaluator) -> Counter[str]:
-    calls: Counter[str] = Counter()
-    for level, evaluator in (("upper", upper), ("lower", lower)):
-        for oracle, kind in _KINDS.items():
-            if evaluator.counts[oracle]:
-                calls[f"{level} {kind}" if kind == "gradient" else kind] += evaluator.counts[oracle]
-    return calls
+def counts_of_run(counts: Mapping[str, int]) -> Counter[str]:
+    """A result's counts under the names of `CountedLevels`."""
+    names = {
+        "upper gradient": "upper gradient",
+        "lower gradient": "lower gradient",
+        "lower hvp": "product",
+        "lower hessian": "Hessian",
+    }
+    return Counter({new: counts[old] for old, new in names.items() if counts.get(old)})
 
 
 def total(calls: Counter[str]) -> int:
@@ -160,7 +165,9 @@ class Judge:
         """Index of the first point within the gap."""
         most = self.optimum + _HOPEFUL * gap * self.scale
         for index, point in enumerate(trace.points):
-            if not point.F > most and self.gap(point.x) <= gap:
+            if most < point.F:
+                continue
+            if self.gap(point.x) <= gap:
                 return index
         return None
 

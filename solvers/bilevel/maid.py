@@ -84,6 +84,8 @@ class Maid:
         Pairs of L-BFGS. They cost next to nothing beside lower solutions, and many save iterations.
     eps0, delta0 : float, default 0.1
         First accuracies of y and of the adjoint system. They are corrected at once where they do not fit.
+    alpha0 : float, default 1
+        Length of the first step; L-BFGS knows those of the next ones.
     eta : float, default 0.5
         The bound omega stays below (1 - eta) times the length of the projected hypergradient.
     nu : float, default 0.1
@@ -102,6 +104,7 @@ class Maid:
     memory: int = 50
     eps0: float = 0.1
     delta0: float = 0.1
+    alpha0: float = 1.0
     eta: float = 0.5
     nu: float = 0.1
     growth: float = 10.0
@@ -109,7 +112,7 @@ class Maid:
     constants: Constants | None = None
 
     def __post_init__(self) -> None:
-        for name in ("eps0", "delta0"):
+        for name in ("eps0", "delta0", "alpha0"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         for name in ("eta", "nu"):
@@ -126,11 +129,13 @@ class Maid:
         """The constants at the start, then a hypergradient that is accurate enough."""
         problem = run.problem
         x, y = problem.x0.copy(), problem.y0.copy()
+        outer = OuterStep(problem.X, self.memory)
+        outer.shorten(self.alpha0)
         state = _State(
             x,
             y,
             np.nan,
-            outer=OuterStep(problem.X, self.memory),
+            outer=outer,
             eps=self.eps0,
             delta=self.delta0,
             target=0.1 * self.tol,

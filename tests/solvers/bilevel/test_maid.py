@@ -44,6 +44,14 @@ def test_the_first_accuracy_does_not_matter(eps0):
     assert found.x[0] == pytest.approx(1.2151455, abs=1e-6)
 
 
+@pytest.mark.parametrize("alpha0", [1e-4, 1e2])
+def test_the_first_step_does_not_matter(alpha0):
+    problem = get_bilevel("LOGISTIC")
+    found, usual = solved(Maid(alpha0=alpha0), problem), solved(Maid(), problem)
+    assert found.success
+    assert found.fun == pytest.approx(usual.fun, rel=1e-8)
+
+
 @pytest.mark.parametrize("make", METHODS)
 def test_one_penalty_against_scipy(make):
     problem = get_bilevel("RIDGE", per_feature=False, features=30, samples=40)
@@ -204,7 +212,8 @@ def test_same_bits_and_limits(make):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("eps0", 0.0), ("delta0", -1.0), ("eta", 1.0), ("nu", 0.0), ("growth", 0.5)]
+    ("option", "value"),
+    [("eps0", 0.0), ("delta0", -1.0), ("alpha0", 0.0), ("eta", 1.0), ("nu", 0.0), ("growth", 0.5)],
 )
 def test_bad_options(option, value):
     with pytest.raises(ValueError, match=option):
