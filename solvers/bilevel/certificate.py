@@ -28,7 +28,7 @@ from ...problems.bilevel.kkt_system import KKTSystem
 from ...problems.bilevel.lower_level import LowerLevel
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
-from ..certificate import INFINITY, Intervals, Measure, certify
+from ..certificate import INFINITY, Certificate, Intervals, Measure, certify
 from .hypergradient import hypergradient_stationarity
 from .lower_solution import LowerSolution, solve_lower_globally
 from .second_opinion import second_opinion
@@ -49,8 +49,10 @@ class BilevelCertificate:
     upper_feasibility, lower_feasibility : Measure
         Largest violation at each level, absolute, and relative to max(1, |bound|).
     lower_gap : Measure
-        f(x, y) - min f(x, .), absolute, and relative to max(1, |min f|); not below -inf where no new solution
-        was found.
+        f(x, y) - min f(x, .), absolute, and relative to max(1, |min f|). Inf where no new solution was found.
+    lower_gain : Measure
+        What f gains by the violations of y: these, times their multipliers. Large where the lower level is
+        all but singular at x: then a violation within the tolerance makes a difference beyond it.
     stationarity : Measure
         Of the problem with the lower level's optimality conditions; inf where it could not be measured.
     kind : {"strong", "branches", "none"}
@@ -70,6 +72,7 @@ class BilevelCertificate:
     upper_feasibility: Measure
     lower_feasibility: Measure
     lower_gap: Measure
+    lower_gain: Measure
     stationarity: Measure
     kind: str
     lower_value: float
@@ -88,7 +91,7 @@ class BilevelCertificate:
     @property
     def holds(self) -> bool:
         """Whether all scaled errors are within the tolerance."""
-        return self.feasible and self.stationarity.scaled <= self.tol
+        return self.feasible and max(self.stationarity.scaled, self.lower_gain.scaled) <= self.tol
 
 
 def certify_bilevel(
@@ -144,20 +147,22 @@ class _Judge:
             problem, self.x, [self.y, problem.y0], starts, 0.01 * self.tol, rng, max_time
         )
         found = sorted([*answers, *self._second_opinions(max_time)], key=lambda answer: answer.value)
+        at_y = certify(LowerLevel(problem, self.x, self.y), self.y, tol=self.tol)
         gap = self._gap(found, complete)
-        stationarity, kind, c = Measure(np.inf, np.inf), "none", np.full(self.lower.m, np.nan)
+        stationarity, kind = Measure(np.inf, np.inf), "none"
         if gap.scaled <= self.tol and max(upper.scaled, lower.scaled) <= self.tol:
-            stationarity, kind, c = self._stationarity(answers)
+            stationarity, kind = self._stationarity(answers, at_y)
         best = found[0] if found else None
         return BilevelCertificate(
             upper,
             lower,
             gap,
+            self._gain(at_y),
             stationarity,
             kind,
             self.f if best is None else best.value,
             self.y.copy() if best is None else best.y,
-            c,
+            at_y.y,
             self.F,
             self.f,
             self.tol,
@@ -168,6 +173,13 @@ class _Judge:
         found = (second_opinion(level, start, 0.1 * max_time) for start in (self.y, self.problem.y0))
         return [answer for answer in found if answer is not None]
 
+    def _gain(self, at_y: Certificate) -> Measure:
+        level = self.lower
+        g = level.constraints(self.w.copy()) if level.m else np.zeros(0)
+        violation = np.maximum(np.maximum(level.cl - g, g - level.cu), 0.0)
+        gain = float(abs(at_y.y) @ violation)
+        return Measure(gain, gain / max(1.0, abs(self.f)))
+
     def _gap(self, answers: list[LowerSolution], complete: bool) -> Measure:
         """Against the best value; no proof where no answer is certified, or not all were looked for."""
         if not answers or not np.isfinite(self.f):
@@ -177,15 +189,13 @@ class _Judge:
             return Measure(gap, np.inf)
         return Measure(gap, max(gap, 0.0) / max(1.0, abs(answers[0].value)))
 
-    def _stationarity(self, answers: list[LowerSolution]) -> tuple[Measure, str, Vector]:
+    def _stationarity(self, answers: list[LowerSolution], at_y: Certificate) -> tuple[Measure, str]:
         """Of the single-level problem, in all its branches."""
-        problem = self.problem
-        found = certify(LowerLevel(problem, self.x, self.y), self.y, tol=self.tol)
-        c, z = found.y, found.z
-        if not (found.holds and problem.has_second_derivatives):
-            return Measure(np.inf, np.inf), "none", c
+        problem, c, z = self.problem, at_y.y, at_y.z
+        if not (at_y.holds and problem.has_second_derivatives):
+            return Measure(np.inf, np.inf), "none"
         if not problem.lower.capabilities.hessian_matrix:
-            return hypergradient_stationarity(problem, self.x, self.y), "strong", c
+            return hypergradient_stationarity(problem, self.x, self.y), "strong"
         system = KKTSystem(problem)
         u, v = system.rows.from_lower_solution(c, z)
         near = TIE * self.tol * max(1.0, abs(self.f))
@@ -199,11 +209,11 @@ class _Judge:
         if rivals and error.scaled > self.tol:
             error = self._error(strong, system, u, v, rivals)
         if error.scaled <= self.tol or len(branches) < 2:
-            return error, "strong", c
+            return error, "strong"
         if len(branches) > MAX_BRANCHES:
-            return error, "none", c
+            return error, "none"
         errors = [self._error(branch, system, u, v, rivals) for branch in branches]
-        return max(errors, key=lambda measure: measure.scaled), "branches", c
+        return max(errors, key=lambda measure: measure.scaled), "branches"
 
     def _is_elsewhere(self, other: LowerSolution) -> bool:
         return float(abs(other.y - self.y).max()) > 1e-3 * (1.0 + float(abs(self.y).max()))

@@ -88,6 +88,8 @@ class Run:
     original : BilevelProblem
     rng : numpy.random.Generator
     tol : float
+    max_time : float
+        Seconds of the whole run.
     iterations : int
     certificate : BilevelCertificate or None
         Of the last settled state.
@@ -111,6 +113,7 @@ class Run:
         self.problem = problem.with_levels(self.upper.as_problem(), self.lower.as_problem())
         self.certificate: BilevelCertificate | None = None
         self.iterations = 0
+        self.max_time = max_time
         self._name = name or type(method).__name__
         self._callback = None if callback is None else adapt_callback(callback)
         self._max_iterations = method.max_iterations if max_iterations is None else max_iterations

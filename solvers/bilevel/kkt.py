@@ -33,8 +33,11 @@ MAX_PIECES = 6
 _SHARP = 1e-9
 """Tolerance of nonlinear solutions: sharper than any asked for, so that activity can be read off."""
 
-_INNER_ITERATIONS = 300
-"""Of the nonlinear solver, for one relaxation or branch."""
+_INNER_ITERATIONS = 200
+"""Of the nonlinear solver, for one relaxation or branch: those that converge need 10 to 40, at most 110."""
+
+_SHARE = 0.125
+"""Of the time limit, that one start may take: where the rows are degenerate, starts take seconds."""
 
 _SAME = 1e-6
 """Relative difference of F below which two answers are as good as each other."""
@@ -88,7 +91,8 @@ class KKT:
             x, y = _draw(problem, run.rng, run.best[0].x if run.best else problem.x0)
         # The relaxation from 1 on forgets where it came from, which is good for some starts only; a descent
         # from branch to branch stays near its start.
-        found = _Start(run, self, x, y).followed(RELAXATIONS if run.iterations % 3 == 0 else ())
+        start = _Start(run, self, x, y, state.best)
+        found = start.followed(RELAXATIONS if run.iterations % 3 == 0 else ())
         if found is None:
             return _State(state.x, state.y, state.F, False, {"start": "failed"}, state.vain + 1, state.best)
         x, y, F, gap = found
@@ -101,7 +105,8 @@ class KKT:
 
     def check(self, run: Run, state: _State) -> Status | None:
         """Nothing better for a while."""
-        if run.iterations and state.vain >= self.patience:
+        enough = self.patience == 1 and run.best is not None and run.best[1].holds
+        if run.iterations and (enough or state.vain >= self.patience):
             return Status.CONVERGED if run.best is not None and run.best[1].holds else Status.STALLED
         return None
 
@@ -136,13 +141,24 @@ class _Answer:
 
 @dataclass
 class _Start:
-    """The way from one start to an answer."""
+    """The way from one start to an answer; `bar` is the F to beat."""
 
     run: Run
     method: KKT
     x: Vector
     y: Vector
+    bar: float
     answers: list[LowerAnswer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        run = self.run
+        limited = np.isfinite(run.max_time) and self.method.patience > 1
+        self._left_to_others = max(run.remaining_time - _SHARE * run.max_time, 0.0) if limited else 0.0
+
+    @property
+    def _remaining_time(self) -> float:
+        """Seconds of this start."""
+        return max(self.run.remaining_time - self._left_to_others, 0.0)
 
     def followed(self, relaxations: tuple[float, ...]) -> tuple[Vector, Vector, float, float] | None:
         """(x, y, F, lower gap), None where no point was found that solves the lower level's conditions."""
@@ -158,7 +174,9 @@ class _Start:
                 break
             best = min([*found, *([] if best is None else [best])], key=lambda answer: answer.rank(tol))
             tempting = min(found, key=lambda answer: answer.F)
-            if tempting.is_good(tol) or tempting.rival is None:
+            if tempting.is_good(tol) or tempting.rival is None or not self._remaining_time:
+                break
+            if tempting.F + _SAME * max(1.0, abs(tempting.F)) >= self.bar:  # cuts only raise it
                 break
             # Onwards from the point itself, which the cut pushes away, and from the better lower answer.
             self.answers.append(LowerAnswer(tempting.rival.y, tempting.rival.c))
@@ -166,7 +184,8 @@ class _Start:
                 (tempting.z, RELAXATIONS[1:]),
                 (self._from_lower(system, tempting.x, tempting.rival), relaxations),
             ]
-        if best is None or not best.is_good(tol):  # the start itself may at least solve its lower level
+        if self.bar == np.inf and (best is None or not best.is_good(tol)):
+            # Nothing is known yet: the start itself may at least solve its lower level.
             own = self._looked_at(first)
             if own.is_good(tol) and self._is_feasible_above(own):
                 best = own
@@ -239,5 +258,5 @@ class _Start:
     def _solve(self, level: NLP, z: Vector, tol: float) -> Result:
         if self.answers:
             level = WithCuts(level, self.run.problem, self.answers)
-        left = self.run.remaining_time
+        left = self._remaining_time
         return solve_within(level, tol, x0=z, max_time=left, max_iterations=_INNER_ITERATIONS)

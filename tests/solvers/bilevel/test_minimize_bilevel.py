@@ -332,3 +332,14 @@ def test_a_narrow_valley_of_the_lower_level_is_found(rng):
     found = karush.certify_bilevel(problem, np.array([0.9926]), np.array([1.0]), rng=rng)
     end = 0.9926 - 3.0
     assert found.lower_gap.absolute == pytest.approx(-2.0 - (end**3 - 3.0 * end), abs=1e-5)
+
+
+def test_what_a_violation_gains_is_no_success():
+    """y^2 <= x at x = 0: one y is feasible, and one that is off by 1e-9 has a visibly lower f."""
+    problem = bilevel_from_formulas(
+        "x1 + y1**2", "(y1 - 3)**2", 1, 1, upper_constraints=["x1"], lower_constraints=["x1 - y1**2"]
+    )
+    found = karush.certify_bilevel(problem, np.array([0.0]), np.array([3e-5]))
+    assert found.lower_feasibility.scaled <= 1e-9
+    assert found.lower_gain.absolute > 1e-5
+    assert not found.holds
