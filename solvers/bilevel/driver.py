@@ -28,6 +28,22 @@ _LEAST_TIME = 1.0
 """Seconds that a certificate gets at least, however little time is left."""
 
 
+@dataclass(frozen=True)
+class PenalisedStationarity:
+    """How stationary a point is for the problem F + (f - min f)/sigma that a method has put in place.
+
+    Attributes
+    ----------
+    residual : float
+        Largest entry of v - P(v - gradient) over the variables v and the set of that problem.
+    sigma : float
+        Weight of F relative to the lower level's term; 1/c for methods that weigh that with c.
+    """
+
+    residual: float
+    sigma: float
+
+
 @dataclass
 class State:
     """Where a method stands; methods subclass it for what else they carry.
@@ -40,6 +56,8 @@ class State:
         Upper objective there.
     settled : bool
         Whether the method takes the point for an answer: then the certificate looks at it.
+    penalised : PenalisedStationarity or None
+        Of the last penalised problem, for methods that solve such problems.
     record : dict
         For the iteration log.
     """
@@ -48,6 +66,7 @@ class State:
     y: Vector
     F: float
     settled: bool = False
+    penalised: PenalisedStationarity | None = None
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -93,6 +112,8 @@ class Run:
     iterations : int
     certificate : BilevelCertificate or None
         Of the last settled state.
+    sample_counts : dict of str to int
+        Samples at which methods looked, by level and kind.
     """
 
     def __init__(
@@ -113,6 +134,7 @@ class Run:
         self.problem = problem.with_levels(self.upper.as_problem(), self.lower.as_problem())
         self.certificate: BilevelCertificate | None = None
         self.iterations = 0
+        self.sample_counts: dict[str, int] = {}
         self.max_time = max_time
         self._name = name or type(method).__name__
         self._callback = None if callback is None else adapt_callback(callback)
@@ -242,6 +264,7 @@ class Run:
         total = perf_counter() - self._started
         counts = {f"upper {k}": v for k, v in self.upper.counts.items() if v}
         counts |= {f"lower {k}": v for k, v in self.lower.counts.items() if v}
+        counts |= self.sample_counts
         result = Result(
             x=state.x,
             y=state.y,
@@ -255,6 +278,7 @@ class Run:
             lower_multipliers=found.lower_multipliers,
             maxcv=max(found.upper_feasibility.absolute, found.lower_feasibility.absolute),
             stationarity=found.stationarity.scaled,
+            penalised=state.penalised,
             certificate=found,
             counts=counts,
             time={"total": total, **self._seconds, "method": total - sum(self._seconds.values())},
