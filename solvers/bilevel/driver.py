@@ -56,18 +56,18 @@ class State:
         Upper objective there.
     settled : bool
         Whether the method takes the point for an answer: then the certificate looks at it.
-    penalised : PenalisedStationarity or None
-        Of the last penalised problem, for methods that solve such problems.
     record : dict
         For the iteration log.
+    penalised : PenalisedStationarity or None
+        Of the last penalised problem, for methods that solve such problems.
     """
 
     x: Vector
     y: Vector
     F: float
     settled: bool = False
-    penalised: PenalisedStationarity | None = None
     record: dict[str, Any] = field(default_factory=dict)
+    penalised: PenalisedStationarity | None = field(default=None, kw_only=True)
 
 
 S = TypeVar("S", bound=State)
