@@ -25,7 +25,7 @@ from ...problems.bilevel.problem import BilevelProblem
 from ...problems.bilevel.sets import Affine, ConvexSet, Polyhedron, Product, is_box
 from ...problems.nlp import Vector
 from ..status import Status
-from .driver import Run, State
+from .driver import PenalisedStationarity, Run, State
 from .lower_solution import solve_lower
 from .lower_value import ROUNDING, SLOW, LowerValue, ScaledRows
 from .outer_step import OuterStep
@@ -72,7 +72,7 @@ class _State(State):
 
     c: float = 0.0
     position: Vector = field(default_factory=lambda: np.zeros(0))
-    penalised: _Penalised | None = None
+    lagrangian: _Penalised | None = None
     passes: int = 0
     path: list[PathPoint] = field(default_factory=list)
 
@@ -141,22 +141,24 @@ class LVHBA:
         if region is None:
             region = Product(problem.X, problem.Y)
         value = LowerValue(problem, rows, gamma1, gamma2, self.memory)
-        penalised = _Penalised(run, region, value, projected)
+        lagrangian = _Penalised(run, region, value, projected)
         w = region.project(w)
         x, y = problem.split(w)
-        return _State(x, y, problem.upper.objective(w), c=c, position=w, penalised=penalised)
+        return _State(x, y, problem.upper.objective(w), c=c, position=w, lagrangian=lagrangian)
 
     def step(self, run: Run, state: _State) -> _State:
         """Iterations on (x, y) at one c_k; where they are done, the end of the path and the next c_k."""
-        problem, penalised = run.problem, state.penalised
-        assert penalised is not None
-        found = penalised.lowered(self, state.c, state.position)
-        if found.done and found.residual > _OUTER * self.tol and penalised.early:
-            penalised.early = False  # no step could be found: the error of v may be the reason
-            found = penalised.lowered(self, state.c, found.v)
-        infeasibility = penalised.update(found.v)
+        problem, lagrangian = run.problem, state.lagrangian
+        assert lagrangian is not None
+        found = lagrangian.lowered(self, state.c, state.position)
+        if found.done and found.residual > _OUTER * self.tol and lagrangian.early:
+            lagrangian.early = False  # no step could be found: the error of v may be the reason
+            found = lagrangian.lowered(self, state.c, found.v)
+        infeasibility = lagrangian.update(found.v)
         record = {"c": state.c, "residual": found.residual, "infeasibility": infeasibility}
-        state = replace(state, position=found.v, settled=False, record=record, passes=state.passes + 1)
+        penalised = PenalisedStationarity(found.residual, 1.0 / state.c)
+        state = replace(state, position=found.v, settled=False, record=record, penalised=penalised)
+        state.passes += 1
         done = found.done and infeasibility <= _OUTER * self.tol / state.c
         if not done and state.passes < MAX_PASSES:
             x, y = problem.split(found.v)

@@ -86,7 +86,8 @@ def minimize_bilevel(
         With ``x``, ``y`` (the lower variables), ``fun`` (F), ``lower_fun`` (f), ``success``, ``status``,
         ``ll_gap`` (f less the best value of the lower level that a new solution from several starts found),
         ``maxcv``, ``stationarity``, ``lower_multipliers``, ``certificate``, ``counts`` by level and oracle,
-        ``nit``, ``time``. ``success`` is True exactly if the certificate holds.
+        ``nit``, ``time``. ``success`` is True exactly if the certificate holds. For methods with a penalty,
+        ``penalised``: the ``residual`` of their last penalised problem, and the ``sigma`` of that.
 
     Raises
     ------

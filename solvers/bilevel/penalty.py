@@ -26,7 +26,7 @@ import numpy as np
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from ..status import Status
-from .driver import Run, State
+from .driver import PenalisedStationarity, Run, State
 from .outer_step import OuterStep
 from .penalty_path import PathPoint, extrapolated
 from .set_descent import Descent, Function, descend
@@ -139,9 +139,11 @@ class Penalty:
             inner.early = False  # no step could be found: the error of psi may be the reason
             found = self._lowered(inner, found.v)
         record = {"sigma": state.sigma, "residual": found.residual}
+        penalised = PenalisedStationarity(found.residual, state.sigma)
+        state = replace(state, settled=False, record=record, penalised=penalised)
         if not found.residual < DIVERGED:
-            return replace(state, failed=True, settled=False, record=record)
-        state = replace(state, position=found.v, settled=False, record=record)
+            return replace(state, failed=True)
+        state = replace(state, position=found.v)
         if not found.done:
             y = inner.z.copy()
             return replace(state, x=found.v, y=y, F=problem.upper.objective(problem.join(found.v, y)))

@@ -11,6 +11,9 @@ there are two loops:
 - single: one step of each, with STORM estimators (Cutkosky & Orabona, 2019),
   v = d(new) + (1 - eta)(v - d(old)) on the same sample.
 
+Result.counts has the samples whose gradients were taken, at each level, as "upper sample gradient" and
+"lower sample gradient".
+
 Steps in y come from a Lipschitz estimate on one batch, those in x from the gradients so far (AdaGrad-norm:
 Ward, Wu & Bottou, 2019).
 """
@@ -25,10 +28,45 @@ import numpy as np
 from ...problems.bilevel.problem import BilevelProblem, Sampled
 from ...problems.nlp import Vector
 from ..status import Status
-from .driver import Run, State
+from .driver import PenalisedStationarity, Run, State
 from .penalty import refusal_of_constraints
 
 _LIPSCHITZ_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Draws, and how many."""
+
+    draws: Any
+    size: int
+
+
+class _Counted:
+    """A problem's samples; each gradient of a sample counts, at its level."""
+
+    def __init__(self, sampled: Sampled, counts: dict[str, int]) -> None:
+        self._sampled, self._counts = sampled, counts
+
+    def sample(self, rng: np.random.Generator, size: int) -> _Batch:
+        """A new batch."""
+        return _Batch(self._sampled.sample(rng, size), size)
+
+    def upper(self, x: Vector, y: Vector, batch: _Batch) -> tuple[float, Vector, Vector]:
+        """Estimates of F and its gradient."""
+        return self._counting("upper", self._sampled.upper, x, y, batch)
+
+    def lower(self, x: Vector, y: Vector, batch: _Batch) -> tuple[float, Vector, Vector]:
+        """Estimates of f and its gradient."""
+        return self._counting("lower", self._sampled.lower, x, y, batch)
+
+    def _counting(
+        self, level: str, oracle: Any, x: Vector, y: Vector, batch: _Batch
+    ) -> tuple[float, Vector, Vector]:
+        kind = f"{level} sample gradient"
+        self._counts[kind] = self._counts.get(kind, 0) + batch.size
+        F, by_x, by_y = oracle(x, y, batch.draws)
+        return F, by_x, by_y
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +111,8 @@ class _State(State):
 @dataclass(frozen=True)
 class StochasticPenalty:
     """The penalty method on `problem.sampled`.
+
+    The residual that `Result.penalised` carries is that of the last estimate of d_x, with its noise.
 
     The answer is the average of x, later ones weighted more, with the last z: it is noisy, and at the usual
     tolerances the certificate does not call it a success.
@@ -193,16 +233,25 @@ class StochasticPenalty:
         radius = self.radius or 0.1 * max(1.0, float(np.linalg.norm(problem.x0)))
         length = radius / np.sqrt(squares) if squares > 0.0 else 0.0
         x = problem.X.project(state.point.x - length * d)
+        residual = float(abs(state.point.x - problem.X.project(state.point.x - d)).max())
+        penalised = PenalisedStationarity(residual, self._sigma(state))
         x_mean = state.x_mean + (4.0 / (state.k + 4.0)) * (x - state.x_mean)
-        return replace(state, k=state.k + 1, point=_Point(x, y, z), squares=squares, x_mean=x_mean)
+        return replace(
+            state,
+            k=state.k + 1,
+            point=_Point(x, y, z),
+            squares=squares,
+            x_mean=x_mean,
+            penalised=penalised,
+        )
 
 
-def _sampled(run: Run) -> Sampled:
+def _sampled(run: Run) -> _Counted:
     assert run.problem.sampled is not None
-    return run.problem.sampled
+    return _Counted(run.problem.sampled, run.sample_counts)
 
 
-def _directions(sampled: Sampled, point: _Point, sigma: float, sample: Any) -> _Directions:
+def _directions(sampled: _Counted, point: _Point, sigma: float, sample: _Batch) -> _Directions:
     x, y, z = point.x, point.y, point.z
     _, F_x, F_y = sampled.upper(x, y, sample)
     _, f_x, f_y = sampled.lower(x, y, sample)

@@ -26,6 +26,8 @@ def test_known_answers(name, projection):
     problem = get_bilevel(name)
     result = karush.minimize_bilevel(problem, method=LVHBA(projection=projection))
     assert result.success, result.message
+    assert result.penalised.sigma == 1.0 / result.record["c"]
+    assert result.penalised.residual == result.record["residual"]
     np.testing.assert_allclose(result.x, ANSWERS[name], atol=1e-5)
     assert result.fun == pytest.approx(problem.optimum, abs=1e-6)
 

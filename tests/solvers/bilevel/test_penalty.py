@@ -134,3 +134,33 @@ def test_samples(single_loop):
     np.testing.assert_allclose(first.x, 0.5, atol=0.05)
     assert (first.x == again.x).all()
     assert not first.success
+    assert first.penalised.sigma < 0.1
+    assert np.isfinite(first.penalised.residual)
+
+
+def test_samples_are_counted():
+    """Lipschitz estimates on 32 draws, then batches of 16; STORM looks at two points on each."""
+    problem = noisy(0.5)
+    method = StochasticPenalty(single_loop=True, batch_iterations=1, max_iterations=1)
+    first = karush.minimize_bilevel(problem, method=method)
+    assert first.counts["upper sample gradient"] == 2 * 32 + 16
+    assert first.counts["lower sample gradient"] == 2 * 32 + 2 * 16
+    second = karush.minimize_bilevel(problem, method=method, max_iterations=2)
+    assert second.counts["upper sample gradient"] == first.counts["upper sample gradient"] + 2 * 16
+    assert second.counts["lower sample gradient"] == first.counts["lower sample gradient"] + 4 * 16
+
+
+def test_the_result_has_the_residual_and_its_sigma():
+    """At FOLLOW's answer 0, y_s = -sigma/(1 + sigma), so psi' = -2 + 2/(1 + sigma)."""
+    problem = get_bilevel("FOLLOW")
+    method = Penalty()
+    result = karush.minimize_bilevel(problem, method=method)
+    penalised = result.penalised
+    assert penalised.residual <= 0.05 * method.tol
+    assert penalised.residual == result.record["residual"]
+    assert penalised.sigma == result.record["sigma"]
+    inner = _Inner(Run(method, problem), method, problem.y0)
+    inner.sigma = penalised.sigma
+    expected = -2.0 + 2.0 / (1.0 + penalised.sigma)
+    assert inner.psi(np.zeros(1))[1][0] == pytest.approx(expected, abs=1e-6)
+    assert karush.minimize_bilevel(problem, method="kkt").penalised is None
