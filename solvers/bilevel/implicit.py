@@ -21,6 +21,7 @@ from ..status import Status
 from .driver import Run, State
 from .hypergradient import Hypergradient, hypergradient_at, polished, refusal_of_lower
 from .lower_newton import NotConvexError, newton_lower
+from .lower_start import from_convex_region
 from .outer_step import ARMIJO, OuterStep, shrinkage
 
 MAX_BACKTRACKS = 30
@@ -83,7 +84,8 @@ class Implicit:
         x, y = problem.x0.copy(), problem.y0.copy()
         state = _State(x, y, np.nan, outer=OuterStep(problem.X, self.memory), target=target)
         try:
-            return self._at(run, state, x, self._solved(run, x, y, _LOWER * target))
+            point = from_convex_region(lambda start: self._solved(run, x, start, _LOWER * target), run)
+            return self._at(run, state, x, point)
         except NotConvexError:
             return replace(state, F=problem.upper.objective(problem.join(x, y)))
 

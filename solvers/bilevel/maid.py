@@ -25,6 +25,7 @@ from .driver import Run, State
 from .hypergradient import Hypergradient, hypergradient_at, polished, refusal_of_lower
 from .hypergradient_error import Constants, first_constants, updated
 from .lower_newton import NotConvexError, newton_lower
+from .lower_start import from_convex_region
 from .outer_step import ARMIJO, OuterStep, shrinkage
 
 RETRIES = 3
@@ -141,11 +142,15 @@ class Maid:
             target=0.1 * self.tol,
         )
         try:
-            point = hypergradient_at(problem, x, y, self.delta0)
-            state = replace(state, point=point, constants=self.constants)
-            return self._accurate(run, state if self.constants else self._probed(run, state))
+            return from_convex_region(lambda start: self._first(run, state, start), run)
         except NotConvexError:
             return replace(state, F=problem.upper.objective(problem.join(x, y)), point=None)
+
+    def _first(self, run: Run, state: _State, y: Vector) -> _State:
+        """The start with constants and hypergradient."""
+        point = hypergradient_at(run.problem, state.x, y, self.delta0)
+        state = replace(state, point=point, constants=self.constants)
+        return self._accurate(run, state if self.constants else self._probed(run, state))
 
     def step(self, run: Run, state: _State) -> _State:
         """One outer iteration; after a certificate that does not hold, with a sharper target."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
 
+import karush
 from karush.problems.bilevel.callables import bilevel_from_callables
 from karush.problems.bilevel.registry import get_bilevel
 from karush.problems.bilevel.sets import Ball, Simplex
@@ -176,6 +177,15 @@ def test_an_indefinite_lower_level_is_no_success(make):
     found = solved(make(), problem)
     assert not found.success
     assert found.status is Status.NUMERICAL_FAILURE
+
+
+@pytest.mark.parametrize("make", METHODS)
+@pytest.mark.parametrize(("x0", "y0"), [(1.5, 0.0), (2.5, 0.9)])
+def test_a_start_where_the_lower_level_is_not_convex(make, x0, y0):
+    """WAVES has one lower solution for every x, with f'' > 0 there but not everywhere."""
+    found = karush.minimize_bilevel(get_bilevel("WAVES"), x0=[x0], y0=[y0], method=make())
+    assert found.success
+    assert min(abs(found.x - [0.3823602, 1.2151455, 2.8296418])) < 1e-6
 
 
 @pytest.mark.parametrize("name", ["RIDGE", "LOGISTIC", "FILTERS"])
