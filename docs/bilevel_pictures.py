@@ -62,11 +62,15 @@ def draw_landscapes():
         ax.set_title(name, fontsize=10)
         ax.set_xlabel("x")
         ax.grid(alpha=0.3)
+    for ax, name, x, y in ((axes[1, 0], "KINK", 0.0, 0.0), (axes[1, 1], "JUMP", 0.0, 1.0)):
+        certificate = karush.certify_bilevel(get_bilevel(name), np.array([x]), np.array([y]))
+        if not certificate.holds:
+            ax.plot(x, certificate.F, "xk", ms=8)
     draw_psi(axes[0, 0])
     axes[1, 1].plot([0, 0], [0, 1], "k", lw=1.5)
     axes[0, 0].set_ylabel("F(x, y*(x))")
     axes[1, 0].set_ylabel("F(x, y*(x))")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9)
     save(figure, "landscapes")
 
 
@@ -89,6 +93,7 @@ def draw_answers(ax, problem, starts):
             face = colour if result.success else "none"
             ax.plot(result.x, result.fun, marker, color=colour, ms=size, mfc=face, zorder=3)
     ax.plot([], [], "o", color="k", mfc="none", ms=8, label="no success")
+    ax.plot([], [], "x", color="k", ms=8, label="refused by the certificate")
 
 
 def draw_psi(ax):
