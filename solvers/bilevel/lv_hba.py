@@ -25,9 +25,10 @@ from ...problems.bilevel.problem import BilevelProblem
 from ...problems.bilevel.sets import Affine, ConvexSet, Polyhedron, Product, is_box
 from ...problems.nlp import Vector
 from ..status import Status
+from .constrained_descent import ROUNDING, SLOW, ScaledRows
 from .driver import PenalisedStationarity, Run, State
 from .lower_solution import solve_lower
-from .lower_value import ROUNDING, SLOW, LowerValue, ScaledRows
+from .lower_value import LowerValue
 from .outer_step import OuterStep
 from .penalty import curvature_along_y, first_sigma, refusal_above
 from .penalty_path import PathPoint, extrapolated

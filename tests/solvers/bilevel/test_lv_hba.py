@@ -6,7 +6,8 @@ import pytest
 import karush
 from karush.problems.bilevel import bilevel_from_callables
 from karush.problems.bilevel.registry import get_bilevel
-from karush.solvers.bilevel.lower_value import LowerValue, ScaledRows
+from karush.solvers.bilevel.constrained_descent import ScaledRows
+from karush.solvers.bilevel.lower_value import LowerValue
 from karush.solvers.bilevel.lv_hba import LVHBA
 from karush.solvers.bilevel.lv_hba_published import PublishedLVHBA
 
