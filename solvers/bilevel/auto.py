@@ -11,7 +11,6 @@ from .driver import Method, Run, State
 from .hypergradient import refusal_of_lower
 from .implicit import Implicit
 from .kkt import KKT
-from .lv_hba import LVHBA
 from .penalty import Penalty
 
 SMALL = 100
@@ -21,8 +20,7 @@ SMALL = 100
 @dataclass(frozen=True)
 class Auto:
     """`KKT` from many starts where the problem is small; larger: `Implicit` where the lower level is free and
-    known to be convex, else `KKT` from one start. Without second derivatives: `Penalty`, or `LVHBA` where the
-    lower level has constraints other than Y.
+    known to be convex, else `KKT` from one start. Without second derivatives: `Penalty`.
 
     Parameters
     ----------
@@ -41,8 +39,7 @@ class Auto:
 
     def _suited(self, problem: BilevelProblem) -> Method[Any]:
         if not problem.has_second_derivatives:
-            penalty = Penalty(tol=self.tol)
-            return penalty if penalty.refusal(problem) is None else LVHBA(tol=self.tol)
+            return Penalty(tol=self.tol)
         if problem.n_x + problem.n_y <= SMALL:
             return KKT(tol=self.tol)
         if problem.lower_convex and refusal_of_lower(problem) is None:

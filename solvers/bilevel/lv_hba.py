@@ -30,7 +30,7 @@ from .driver import PenalisedStationarity, Run, State
 from .lower_solution import solve_lower
 from .lower_value import LowerValue
 from .outer_step import OuterStep
-from .penalty import curvature_along_y, first_sigma, refusal_above
+from .penalty import first_sigma, lower_curvature, refusal_above
 from .penalty_path import PathPoint, extrapolated
 from .set_descent import Descent, descend
 
@@ -101,8 +101,8 @@ class LVHBA:
     gamma1, gamma2 : float, optional
         Proximal parameters of v. Default: 10 over, and 10 times, the curvature of f along y at the start;
         constraints are scaled to gradients of norm 1 there.
-    memory : int, default 10
-        Pairs of L-BFGS.
+    memory : int, default 100
+        Pairs of L-BFGS: they save oracles, which cost more than pairs do.
     """
 
     tol: float = 1e-6
@@ -112,7 +112,7 @@ class LVHBA:
     c0: float | None = None
     gamma1: float | None = None
     gamma2: float | None = None
-    memory: int = 10
+    memory: int = 100
 
     def __post_init__(self) -> None:
         for name in ("c0", "gamma1", "gamma2"):
@@ -132,8 +132,7 @@ class LVHBA:
         x, y = problem.x0.copy(), problem.y0.copy()
         w = problem.join(x, y)
         c = 1.0 / first_sigma(run, x, y) if self.c0 is None else self.c0
-        curvature = curvature_along_y(run, problem.lower, x, y)
-        curvature = min(max(curvature, 1e-3), 1e3) if np.isfinite(curvature) else 1.0
+        curvature = lower_curvature(run, x, y)
         gamma1 = 10.0 / curvature if self.gamma1 is None else self.gamma1
         gamma2 = 10.0 * curvature if self.gamma2 is None else self.gamma2
         rows = ScaledRows(problem.lower, w)

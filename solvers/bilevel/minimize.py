@@ -61,7 +61,7 @@ def minimize_bilevel(
         ``"auto"``; ``"kkt"``: the lower level's optimality conditions, solved as a nonlinear problem from
         many starts, with cuts where the lower level is not convex; for free, strongly convex lower levels
         ``"implicit"``: L-BFGS with exact hypergradients, or ``"maid"``: with inexact ones, of bounded error;
-        with first derivatives only ``"penalty"`` (lower constraints: Y alone), ``"lv-hba"`` (any) and
+        with first derivatives only ``"penalty"``, ``"lv-hba"`` and
         ``"stochastic-penalty"`` (levels known by samples).
     tol : float, optional
         Tolerance on the scaled errors of the certificate. Default: 1e-6, or what the Method object says.

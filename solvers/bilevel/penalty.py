@@ -1,6 +1,7 @@
 """`penalty`: first derivatives only, by a penalty on the lower level (Kwon, Kwon, Wright & Nowak, 2023).
 
-With l(x, sigma) = min over y in Y of sigma F(x, y) + f(x, y), the value function F(x, y*(x)) is close to
+With l(x, sigma) = min of sigma F(x, y) + f(x, y) over {y in Y, cl <= g(x, y) <= cu}, the value function
+F(x, y*(x)) is close to
 
     psi(x) = (l(x, sigma) - l(x, 0)) / sigma
     grad psi(x) = grad_x F(x, y_s) + (grad_x f(x, y_s) - grad_x f(x, z)) / sigma
@@ -11,7 +12,7 @@ with the minimisers y_s of sigma F + f and z of f; or by its central difference
 
 For sigma = sigma0, sigma0/5, ...:
 
-    minimise psi over X; each evaluation minimises two functions of y over Y from the last y_s and z
+    minimise psi over X; each evaluation minimises two functions of y from the last y_s and z
     extrapolate the path of (x, y_s) to sigma = 0, and solve the lower level there from y_s
 
 Steps are those of projected L-BFGS with backtracking in both loops, so there are no step sizes to choose.
@@ -26,10 +27,11 @@ import numpy as np
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from ..status import Status
+from .constrained_descent import ConstrainedDescent, ScaledRows, Weighed
 from .driver import PenalisedStationarity, Run, State
 from .outer_step import OuterStep
 from .penalty_path import PathPoint, extrapolated
-from .set_descent import Descent, Function, descend
+from .set_descent import Descent, descend
 
 FALL = 0.2
 """Factor from one sigma to the next."""
@@ -39,8 +41,6 @@ MIN_SIGMA = 1e-9
 
 FIRST_LOOK = 3
 """Points of the path before its end is taken for an answer."""
-
-INNER_ITERATIONS = 500
 
 DIVERGED = 1e20
 """Residual of a function that has no minimum."""
@@ -78,7 +78,7 @@ class _State(State):
 
 @dataclass(frozen=True)
 class Penalty:
-    """The deterministic double loop, for lower levels without constraints beyond the set Y.
+    """The deterministic double loop.
 
     The lower level needs no second derivatives and may have many solutions, as long as f(x, .) rises at least
     quadratically from their set (the proximal Polyak-Lojasiewicz condition).
@@ -96,8 +96,8 @@ class Penalty:
     central : bool, default False
         Central differences in sigma: an error of order sigma^2, for lower levels that are smooth and strongly
         convex over a free y.
-    memory : int, default 10
-        Pairs of L-BFGS.
+    memory : int, default 100
+        Pairs of L-BFGS: they save oracles, which cost more than pairs do.
     """
 
     tol: float = 1e-6
@@ -105,7 +105,7 @@ class Penalty:
     outer_iterations: int = 50
     sigma0: float | None = None
     central: bool = False
-    memory: int = 10
+    memory: int = 100
 
     def __post_init__(self) -> None:
         if self.sigma0 is not None and not (np.isfinite(self.sigma0) and self.sigma0 > 0.0):
@@ -114,10 +114,12 @@ class Penalty:
             raise ValueError(f"outer_iterations must be >= 1, got {self.outer_iterations}")
 
     def refusal(self, problem: BilevelProblem) -> str | None:
-        """Constraints other than X and Y; for `central`, a set Y as well."""
-        named = refusal_of_constraints(problem)
+        """Constraints of the upper level other than X; for `central`, those of the lower level as well."""
+        named = refusal_above(problem)
         if named is None and self.central and np.isfinite([problem.Y.lb, problem.Y.ub]).any():
             return "bounds on y, which central differences do not take"
+        if named is None and self.central and problem.lower.m:
+            return "lower constraints, which central differences do not take"
         return named
 
     def init(self, run: Run) -> _State:
@@ -183,16 +185,29 @@ class Penalty:
 
 
 class _Inner:
-    """Minimisers over Y of a F + f, a = sigma and 0 (or -sigma), and psi made of them."""
+    """Minimisers of a F + f over the feasible y, a = sigma and 0 (or -sigma), and psi made of them."""
 
     def __init__(self, run: Run, method: Penalty, y: Vector) -> None:
         self.problem, self.method = run.problem, method
-        self.y_s, self.z = y.copy(), y.copy()
-        self.sigma = 1.0
-        self.size = 1.0
-        self._models = [OuterStep(run.problem.Y, method.memory) for _ in range(2)]
+        self.sigma, self.size = 1.0, 1.0
         self.early = True
         self.start(OuterStep(run.problem.X, method.memory))
+        rows = ScaledRows(run.problem.lower, run.problem.join(run.problem.x0, y))
+        curvature = lower_curvature(run, run.problem.x0, y) if rows.m else 1.0
+        self._descents = [
+            ConstrainedDescent(run.problem, rows, y, 10.0 / curvature, 10.0 * curvature, method.memory)
+            for _ in range(2)
+        ]
+
+    @property
+    def y_s(self) -> Vector:
+        """The minimiser of sigma F + f."""
+        return self._descents[0].y
+
+    @property
+    def z(self) -> Vector:
+        """That of f; of f - sigma F with central differences."""
+        return self._descents[1].y
 
     def start(self, model: OuterStep) -> None:
         """A new descent of psi; `model` measures its residual."""
@@ -204,17 +219,12 @@ class _Inner:
         while True:
             target = max(least, _EARLY * self.sigma * self._residual) if self.early else least
             value, gradient = self._psi(x, target)
-            self._residual = float(abs(self._outer.residual(x, gradient)).max())
-            if not _LATE * target > self.sigma * self._residual or target <= least:
+            residual = float(abs(self._outer.residual(x, gradient)).max())
+            if not np.isfinite(residual):  # no lower solution here
                 return value, gradient
-
-    def _psi(self, x: Vector, target: float) -> tuple[float, Vector]:
-        sigma = self.sigma
-        other, width = (-sigma, 2.0 * sigma) if self.method.central else (0.0, sigma)
-        self.y_s, above, g_above = self._minimum(x, self.y_s, sigma, 0, target)
-        self.z, below, g_below = self._minimum(x, self.z, other, 1, target)
-        self.size = max(abs(above), abs(below))
-        return (above - below) / width, (g_above - g_below) / width
+            self._residual = residual
+            if not _LATE * target > self.sigma * residual or target <= least:
+                return value, gradient
 
     def uncertainty(self) -> float:
         """Absolute error of psi by rounding."""
@@ -222,30 +232,33 @@ class _Inner:
 
     def lower_solution(self, x: Vector, y: Vector) -> Vector:
         """The lower solution that gradient steps from y lead to: near y where there are many."""
-        fun = self._weighted(x, 0.0)
-        return descend(fun, OuterStep(self.problem.Y, self.method.memory), y, _FLOOR, INNER_ITERATIONS).v
+        last = self._descents[1]
+        descent = ConstrainedDescent(
+            self.problem, last.rows, y, last.flatness, last.gamma2, self.method.memory
+        )
+        descent.z = last.z
+        found = descent.minimum(self._weighted(0.0), x, _FLOOR)
+        return y if found is None else found.y
 
-    def _minimum(self, x: Vector, y: Vector, a: float, k: int, target: float) -> tuple[Vector, float, Vector]:
-        """The minimiser of a F(x, .) + f(x, .), the minimum l(x, a), and its gradient by x."""
-        found = descend(self._weighted(x, a), self._models[k], y, target, INNER_ITERATIONS)
-        w = self.problem.join(x, found.v)
-        by_x = self.problem.lower.gradient(w)[: x.size].copy()
-        if a:
-            by_x += a * self.problem.upper.gradient(w)[: x.size]
-        return found.v, found.value, by_x
+    def _psi(self, x: Vector, target: float) -> tuple[float, Vector]:
+        sigma = self.sigma
+        other, width = (-sigma, 2.0 * sigma) if self.method.central else (0.0, sigma)
+        above = self._descents[0].minimum(self._weighted(sigma), x, target)
+        below = self._descents[1].minimum(self._weighted(other), x, target)
+        if above is None or below is None:
+            return np.nan, np.full(x.size, np.nan)
+        self.size = sum(descent.size for descent in self._descents)
+        return (above.value - below.value) / width, (above.gradient - below.gradient)[: x.size] / width
 
-    def _weighted(self, x: Vector, a: float) -> Function:
-        problem, n_x = self.problem, x.size
+    def _weighted(self, a: float) -> Weighed:
+        problem = self.problem
 
-        def fun(y: Vector) -> tuple[float, Vector]:
-            w = problem.join(x, y)
+        def fun(w: Vector) -> tuple[float, Vector]:
             value, gradient = problem.lower.objective_and_gradient(w)
-            by_y = gradient[n_x:].copy()
-            if a:
-                F, F_gradient = problem.upper.objective_and_gradient(w)
-                value += a * F
-                by_y += a * F_gradient[n_x:]
-            return value, by_y
+            if not a:
+                return value, gradient
+            F, F_gradient = problem.upper.objective_and_gradient(w)
+            return value + a * F, gradient + a * F_gradient
 
         return fun
 
@@ -270,6 +283,12 @@ def first_sigma(run: Run, x: Vector, y: Vector) -> float:
     below, above = (curvature_along_y(run, level, x, y) for level in (run.problem.lower, run.problem.upper))
     ratio = below / above if above > 0.0 else 1.0
     return 0.1 * (min(max(ratio, 1e-3), 1e3) if np.isfinite(ratio) and ratio > 0.0 else 1.0)
+
+
+def lower_curvature(run: Run, x: Vector, y: Vector) -> float:
+    """That of f along y, within 1e-3..1e3, for proximal parameters and weights of constraints."""
+    curvature = curvature_along_y(run, run.problem.lower, x, y)
+    return min(max(curvature, 1e-3), 1e3) if np.isfinite(curvature) else 1.0
 
 
 def curvature_along_y(run: Run, level: NLP, x: Vector, y: Vector) -> float:

@@ -6,8 +6,8 @@ from scipy.optimize import minimize, minimize_scalar
 
 from karush.problems.bilevel import get_bilevel
 from karush.problems.bilevel.lower_level import LowerLevel
-from karush.solvers.bilevel.lower_solution import solve_lower
 from karush.solvers.bilevel.constrained_descent import ScaledRows
+from karush.solvers.bilevel.lower_solution import solve_lower
 from karush.solvers.bilevel.lower_value import LowerValue
 from karush.solvers.bilevel.minimize import minimize_bilevel
 

@@ -15,16 +15,41 @@ from karush.solvers.bilevel.stochastic_penalty import StochasticPenalty
 
 @pytest.mark.parametrize(
     ("name", "x"),
-    [("WAVES", 1.2151455), ("FOLLOW", 0.0), ("KINK", -1.0), ("JUMP", 0.0)],
+    [
+        ("WAVES", 1.2151455),
+        ("FOLLOW", 0.0),
+        ("KINK", -1.0),
+        ("JUMP", 0.0),
+        ("LLC", -0.3),
+        ("LLC-BILINEAR", 1.0),
+        ("COUPLED-WAVES", 0.9862248),
+    ],
     ids=lambda value: str(value),
 )
 def test_known_answers(name, x):
     problem = get_bilevel(name)
     result = karush.minimize_bilevel(problem, method=Penalty())
     assert result.success, result.message
-    assert result.x[0] == pytest.approx(x, abs=1e-5)
+    np.testing.assert_allclose(result.x, x, atol=1e-5)
     assert result.fun == pytest.approx(problem.optimum, abs=1e-6)
     assert result.counts["lower gradient"] > 0
+
+
+def test_constraints_of_a_large_lower_level():
+    """As many oracles as for a small one."""
+    result = karush.minimize_bilevel(get_bilevel("LLC", n=1000), method=Penalty())
+    assert result.success, result.message
+    np.testing.assert_allclose(result.x, -0.3, atol=1e-5)
+    assert result.counts["lower gradient"] < 500
+
+
+def test_a_support_vector_machine():
+    """Inequalities, some active; there are kinks, where stationary points may differ a little."""
+    problem = get_bilevel("SVM", samples=10)
+    result = karush.minimize_bilevel(problem, method=Penalty())
+    expected = karush.minimize_bilevel(problem, method="kkt", options={"patience": 1})
+    assert result.success, result.message
+    assert result.fun == pytest.approx(expected.fun, rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -88,8 +113,8 @@ def test_the_path_is_extrapolated_exactly_where_it_is_a_polynomial():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="lower constraints beyond the set Y"):
-        karush.minimize_bilevel(get_bilevel("LLC"), method=Penalty())
+    with pytest.raises(ValueError, match="lower constraints, which central differences do not take"):
+        karush.minimize_bilevel(get_bilevel("LLC"), method=Penalty(central=True))
     with pytest.raises(ValueError, match="bounds on y"):
         karush.minimize_bilevel(get_bilevel("KINK"), method=Penalty(central=True))
     with pytest.raises(ValueError, match="no samples"):
