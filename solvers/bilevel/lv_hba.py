@@ -231,18 +231,19 @@ class _Penalised:
         self._free = not projected
         self._multipliers = np.zeros(value.rows.m)
         self._weight, self._violation = 10.0 * value.gamma2, np.inf
-        self._size, self._residual = 0.0, np.inf
+        self._size, self._residual, self._c = 0.0, np.inf, 0.0
         self.early = True
 
     def lowered(self, method: LVHBA, c: float, w: Vector) -> Descent:
         """Iterations of projected L-BFGS from w."""
-        model = OuterStep(self.region, method.memory)
+        if c != self._c:
+            self._c, self._model = c, OuterStep(self.region, method.memory)
+            self._residual = np.inf
         target = _OUTER * method.tol
         inner = max(_FLOOR, _INNER * target / c)
-        self._residual = np.inf
         return descend(
-            lambda v: self._at(v, c, inner, model),
-            model,
+            lambda v: self._at(v, c, inner),
+            self._model,
             w,
             target,
             method.outer_iterations,
@@ -265,7 +266,7 @@ class _Penalised:
         self._violation = violation
         return violation
 
-    def _at(self, w: Vector, c: float, least: float, model: OuterStep) -> tuple[float, Vector]:
+    def _at(self, w: Vector, c: float, least: float) -> tuple[float, Vector]:
         """Value and gradient, with inner residuals of `least`, or larger ones far from stationary points."""
         problem, rows = self.problem, self.value.rows
         x, y = problem.split(w)
@@ -281,7 +282,7 @@ class _Penalised:
             target = max(least, _EARLY * residual / c) if self.early else least
             lower = self.value.at(x, y, target)
             gradient = F_gradient + c * (f_gradient - lower.gradient)
-            residual = float(abs(model.residual(w, gradient)).max())
+            residual = float(abs(self._model.residual(w, gradient)).max())
             if not _LATE * target * c > residual or target <= least:
                 break
         self._residual = residual

@@ -90,7 +90,8 @@ class OuterStep:
 
     def _two_loops(self, p: Vector, free: np.ndarray) -> Vector:
         """H p on the free variables (Nocedal & Wright, 2006, algorithm 7.4)."""
-        cut = [(s[free], change[free]) for s, change in self._pairs]
+        every = bool(free.all())
+        cut = [(s, change) if every else (s[free], change[free]) for s, change in self._pairs]
         products = [(s, c, float(s @ c)) for s, c in cut]
         pairs = [
             (s, c, sc) for s, c, sc in products if sc > 1e-12 * float(np.linalg.norm(s) * np.linalg.norm(c))
@@ -130,13 +131,15 @@ class OuterStep:
             t = float(step @ step) / curvature
         return best if p @ best < 0.0 else -p * self._scale()
 
-    def _factors(self) -> tuple[float, list[tuple[Vector, Vector]]]:
-        """B = theta I + sum (c c' - b b'), built pair by pair (Nocedal & Wright, 2006, procedure 7.6)."""
-        factors: tuple[float, list[tuple[Vector, Vector]]] = (1.0 / self._scale(), [])
-        for s, change in self._pairs:
-            Bs = _apply(factors, s)
-            factors[1].append((change / np.sqrt(float(s @ change)), Bs / np.sqrt(float(s @ Bs))))
-        return factors
+    def _factors(self) -> tuple[float, Vector, Vector]:
+        """B = theta I + C'C - D'D, built pair by pair (Nocedal & Wright, 2006, procedure 7.6)."""
+        k, n = len(self._pairs), self.X.size
+        theta, C, D = 1.0 / self._scale(), np.empty((k, n)), np.empty((k, n))
+        for i, (s, change) in enumerate(self._pairs):
+            Bs = _apply((theta, C[:i], D[:i]), s)
+            C[i] = change / np.sqrt(float(s @ change))
+            D[i] = Bs / np.sqrt(float(s @ Bs))
+        return theta, C, D
 
 
 def shrinkage(rise: float, slope: float) -> float:
@@ -146,9 +149,6 @@ def shrinkage(rise: float, slope: float) -> float:
     return float(np.clip(-slope / (2.0 * (rise - slope)), 0.1, 0.5)) if rise > slope else 0.5
 
 
-def _apply(factors: tuple[float, list[tuple[Vector, Vector]]], v: Vector) -> Vector:
-    theta, pairs = factors
-    result = theta * v
-    for c, b in pairs:
-        result += c * float(c @ v) - b * float(b @ v)
-    return result
+def _apply(factors: tuple[float, Vector, Vector], v: Vector) -> Vector:
+    theta, C, D = factors
+    return np.asarray(theta * v + (C @ v) @ C - (D @ v) @ D)

@@ -138,7 +138,7 @@ class Penalty:
         inner.sigma = state.sigma
         found = self._lowered(inner, state.position)
         if found.done and found.residual > _OUTER * self.tol and inner.early:
-            inner.early = False  # no step could be found: the error of psi may be the reason
+            inner.sharpen()  # no step could be found: the error of psi may be the reason
             found = self._lowered(inner, found.v)
         record = {"sigma": state.sigma, "residual": found.residual}
         penalised = PenalisedStationarity(found.residual, state.sigma)
@@ -168,10 +168,8 @@ class Penalty:
 
     def _lowered(self, inner: _Inner, x: Vector) -> Descent:
         """Iterations on psi."""
-        model = OuterStep(inner.problem.X, self.memory)
-        inner.start(model)
         target = _OUTER * self.tol
-        return descend(inner.psi, model, x, target, self.outer_iterations, inner.uncertainty)
+        return descend(inner.psi, inner.model, x, target, self.outer_iterations, inner.uncertainty)
 
     def _end(self, run: Run, state: _State) -> _State:
         """Where the path leads, with the lower solution there."""
@@ -191,7 +189,8 @@ class _Inner:
         self.problem, self.method = run.problem, method
         self.sigma, self.size = 1.0, 1.0
         self.early = True
-        self.start(OuterStep(run.problem.X, method.memory))
+        self.model = OuterStep(run.problem.X, method.memory)  # psi hardly changes with sigma
+        self._residual = _FIRST / _EARLY
         rows = ScaledRows(run.problem.lower, run.problem.join(run.problem.x0, y))
         curvature = lower_curvature(run, run.problem.x0, y) if rows.m else 1.0
         self._descents = [
@@ -209,9 +208,10 @@ class _Inner:
         """That of f; of f - sigma F with central differences."""
         return self._descents[1].y
 
-    def start(self, model: OuterStep) -> None:
-        """A new descent of psi; `model` measures its residual."""
-        self._outer, self._residual = model, _FIRST / _EARLY
+    def sharpen(self) -> None:
+        """From now on inner residuals are as small as can be, and what was learnt of psi is forgotten."""
+        self.early = False
+        self.model = OuterStep(self.problem.X, self.method.memory)
 
     def psi(self, x: Vector) -> tuple[float, Vector]:
         """Psi and its gradient; inner residuals are as small as that of psi makes it necessary."""
@@ -219,7 +219,7 @@ class _Inner:
         while True:
             target = max(least, _EARLY * self.sigma * self._residual) if self.early else least
             value, gradient = self._psi(x, target)
-            residual = float(abs(self._outer.residual(x, gradient)).max())
+            residual = float(abs(self.model.residual(x, gradient)).max())
             if not np.isfinite(residual):  # no lower solution here
                 return value, gradient
             self._residual = residual
@@ -227,8 +227,9 @@ class _Inner:
                 return value, gradient
 
     def uncertainty(self) -> float:
-        """Absolute error of psi by rounding."""
-        return 16 * float(np.finfo(float).eps) * self.size / self.sigma
+        """Absolute error of psi, by rounding and by the least residual of the inner problems."""
+        reach = max(float(abs(descent.y).max()) for descent in self._descents)
+        return (16 * float(np.finfo(float).eps) * self.size + 2.0 * _FLOOR * reach) / self.sigma
 
     def lower_solution(self, x: Vector, y: Vector) -> Vector:
         """The lower solution that gradient steps from y lead to: near y where there are many."""
