@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from .outer_step import OuterStep
-from .set_descent import descend
+from .set_descent import Descent, descend
 
 ITERATIONS = 500
 """Of one minimisation."""
@@ -137,50 +137,58 @@ class ConstrainedDescent:
     def minimum(self, fun: Weighed, x: Vector, target: float) -> ConstrainedMinimum | None:
         """To residuals of `target`; None where no y satisfies the constraints."""
         before = self.y, self.z, self.gamma2
+        found = self._settled(fun, x, target, MAX_GROWTH * self.gamma2)
+        if found is None:  # the next call starts where this one did
+            self.y, self.z, self.gamma2 = before
+            self._model = OuterStep(self.problem.Y, self._memory)
+            return None
+        w = self.problem.join(x, self.y)
+        return ConstrainedMinimum(self.y, found.value, fun(w)[1] + self.rows.vjp(w, self.z))
+
+    def _settled(self, fun: Weighed, x: Vector, target: float, most: float) -> Descent | None:
+        """Descents of y and steps of z, until neither has far to go; gamma2 is raised to at most `most`."""
         change, aim = np.inf, target
         size = max(1.0, float(abs(x).max()), float(abs(self.y).max())) * np.sqrt(x.size + self.y.size)
         for _ in range(MAX_MULTIPLIER_STEPS):
             noise = float(np.finfo(float).eps) * (1.0 + self.gamma2) * size  # rounding of g
             aim = max(aim, 4.0 * noise)
-            found = descend(
-                lambda y: self._lagrangian(fun, x, y),
-                self._model,
-                self.y,
-                aim,
-                ITERATIONS,
-                lambda: ROUNDING * self.size,
-                noise,
-            )
-            self.y = found.v
-            w = self.problem.join(x, self.y)
-            lam, _ = self.rows.multipliers(w, self.z, self.gamma2)
+            found = self._descended(fun, x, aim, noise)
+            lam, _ = self.rows.multipliers(self.problem.join(x, self.y), self.z, self.gamma2)
             last, change = change, float(abs(lam - self.z).max(initial=0.0))
             self.z = lam
+            if not np.isfinite(change):
+                return None
             # Violations fall by a constant factor: the next one is known ahead.
             ahead = change * min(1.0, change / last) if np.isfinite(last) else change
             near = change <= max(_LARGE, aim) * self.gamma2
-            if not np.isfinite(change) or (near and ahead <= max(target, noise * self.gamma2)):
-                break
+            if near and ahead <= max(target, noise * self.gamma2):
+                return found
             if not change > SLOW * last:
                 continue
             # The function is convex of this modulus: so far may y be off, and the violation with it.
             blur = self.flatness * np.sqrt(self.y.size) * max(aim, found.residual)
             if change > blur * self.gamma2:
-                if self.gamma2 >= MAX_GROWTH * before[2]:
-                    return self._infeasible(before)
+                if self.gamma2 >= most:
+                    return None
                 self.gamma2 *= 10.0
                 self._model = OuterStep(self.problem.Y, self._memory)
             elif near and (aim <= 4.0 * noise or found.residual > aim):
-                break  # rounding allows no more
+                return found  # rounding allows no more
             aim *= _SHARPER
-        if not (np.isfinite(change) and near):
-            return self._infeasible(before)
-        return ConstrainedMinimum(self.y, found.value, fun(w)[1] + self.rows.vjp(w, lam))
+        return found if near else None
 
-    def _infeasible(self, before: tuple[Vector, Vector, float]) -> None:
-        """The next call starts where this one did."""
-        self.y, self.z, self.gamma2 = before
-        self._model = OuterStep(self.problem.Y, self._memory)
+    def _descended(self, fun: Weighed, x: Vector, aim: float, noise: float) -> Descent:
+        found = descend(
+            lambda y: self._lagrangian(fun, x, y),
+            self._model,
+            self.y,
+            aim,
+            ITERATIONS,
+            lambda: ROUNDING * self.size,
+            noise,
+        )
+        self.y = found.v
+        return found
 
     def _lagrangian(self, fun: Weighed, x: Vector, y: Vector) -> tuple[float, Vector]:
         w = self.problem.join(x, y)
