@@ -149,7 +149,7 @@ def hypergradient(
     x, y = _checked(problem, x, y)
     y, residual = _lower_solution(problem, x, y, tol)
     by_y = problem.upper.gradient(problem.join(x, y))[problem.n_x :]
-    return hypergradient_at(problem, x, y, tol * float(np.linalg.norm(by_y)), residual)
+    return polished(problem, x, hypergradient_at(problem, x, y, tol * float(np.linalg.norm(by_y)), residual))
 
 
 def hypergradient_stationarity(problem: BilevelProblem, x: Vector, y: Vector) -> Measure:

@@ -29,7 +29,15 @@ _EPS = float(np.finfo(float).eps)
 CONTRACTION = 0.3
 """Chord steps with an old factorisation go on while they shrink the gradient at least so much."""
 
-MAX_STEPS = 100
+MAX_STEPS = 200
+
+TINY = 1e-8
+"""Newton steps shorter than this, relative to y, have to shorten the gradient: slopes are rounding there."""
+
+PATIENCE = 25
+"""Steps without a shorter gradient, after which it is rounding that lets f seem to fall."""
+
+ARMIJO = 1e-4
 
 POWER_STEPS = 12
 """Of inverse iterations for the smallest eigenvalue of H, and of power iterations for ||J||."""
@@ -262,10 +270,9 @@ class LowerPoint:
 def newton_lower(
     problem: BilevelProblem, x: Vector, y: Vector, tolerance: float, model: Curvature | None = None
 ) -> LowerPoint:
-    """Minimise f(x, .) by Newton's method until ``||grad_y f|| <= tolerance`` or no step shrinks it.
+    """Minimise f(x, .) by Newton's method until ``||grad_y f|| <= tolerance`` or rounding ends it.
 
-    Along the Newton direction the norm of the gradient falls, whatever the distance from the solution, since
-    the lower level is strongly convex: it is the merit function, and f itself is not evaluated.
+    f itself is not evaluated: it is convex, so that the gradient at the end of a step tells whether f fell.
 
     Parameters
     ----------
@@ -284,36 +291,37 @@ def newton_lower(
     """
     n_x = problem.n_x
     g = problem.lower.gradient(problem.join(x, y))[n_x:]
-    norm = first = float(np.linalg.norm(g))
+    norm = first = best = float(np.linalg.norm(g))
     if model is not None and not model.reusable:
         model = None
     steps: list[Vector] = []
+    since = 0
     for _ in range(MAX_STEPS):
         if not norm > tolerance:
             break
         fresh = model is None
         if model is None:
             model, steps = curvature_at(problem, problem.join(x, y)), []
-        if fresh and norm <= _EPS * model.size * float(np.linalg.norm(y)):
-            return _last_step(problem, x, LowerPoint(y, norm), model.solve(g))
+        if norm <= _EPS * model.size * float(np.linalg.norm(y)):
+            break
         forcing = min(0.1, np.sqrt(norm / max(first, norm))) * norm
         d = model.solve(g, max(min(forcing, 0.1 * norm), 0.1 * tolerance))
         steps.append(_broyden(d, steps))
-        trial, t = _shorter_gradient(problem, x, y, steps[-1], norm, backtrack=fresh)
+        before = norm
+        if fresh:
+            trial, t = _newton_step(problem, x, y, g, steps[-1])
+        else:
+            trial, t = _if_shorter(_trial(problem, x, y - steps[-1]), norm), 1.0
         if trial is not None:
-            y, g, norm, before = *trial, norm
+            y, g, norm = trial
         if trial is None and fresh:
             break  # at the floor of rounding
+        best, since = (norm, 0) if norm < best else (best, since + 1)
+        if since > PATIENCE:
+            break
         if not model.reusable or trial is None or t < 1.0 or norm > CONTRACTION * before:
             model = None
     return LowerPoint(y, norm)
-
-
-def _last_step(problem: BilevelProblem, x: Vector, at: LowerPoint, d: Vector) -> LowerPoint:
-    """One more Newton step at the floor of rounding, where the norm shows the stiff directions alone."""
-    y = at.y - d
-    norm = float(np.linalg.norm(problem.lower.gradient(problem.join(x, y))[problem.n_x :]))
-    return LowerPoint(y, norm) if norm <= 2.0 * at.residual else at
 
 
 def _broyden(d: Vector, steps: list[Vector]) -> Vector:
@@ -326,20 +334,42 @@ def _broyden(d: Vector, steps: list[Vector]) -> Vector:
     return d / kept if kept > 0.1 else d
 
 
-def _shorter_gradient(
-    problem: BilevelProblem, x: Vector, y: Vector, d: Vector, norm: float, backtrack: bool
-) -> tuple[tuple[Vector, Vector, float] | None, float]:
-    """The first of y - d, y - d/2, ... with a shorter gradient (only y - d without `backtrack`)."""
+_Trial = tuple[Vector, Vector, float]
+"""A point with its gradient and the norm of that."""
+
+
+def _newton_step(
+    problem: BilevelProblem, x: Vector, y: Vector, g: Vector, d: Vector
+) -> tuple[_Trial | None, float]:
+    """The first of y - t d, t = 1, ..., where f is sufficiently lower, or the gradient much shorter.
+
+    f(y - t d) <= f(y) - t g_t'd since f is convex, so that g_t'd >= c g'd is more than Armijo's condition.
+    """
+    norm, slope, size = float(np.linalg.norm(g)), float(g @ d), 1.0 + float(np.linalg.norm(y))
+    tiny = float(np.linalg.norm(d)) <= TINY * size
     t = 1.0
-    while t > 1e-8:
-        trial = y - t * d
-        g = problem.lower.gradient(problem.join(x, trial))[problem.n_x :]
-        trial_norm = float(np.linalg.norm(g))
-        if trial_norm <= (1.0 - 1e-4 * t) * norm:
-            return (trial, g, trial_norm), t
-        if not backtrack:
+    while t > 1e-8 and slope > 0.0:
+        trial = _trial(problem, x, y - t * d)
+        end = float(trial[1] @ d)
+        if trial[2] <= CONTRACTION * norm or (end >= ARMIJO * slope and (trial[2] < norm or not tiny)):
+            return trial, t
+        if norm <= 1e-10 * size and t < 0.2:
             break
-        t *= 0.5
-        if norm <= 1e-10 * (1.0 + float(np.linalg.norm(y))) and t < 0.2:
-            break
+        t *= _shrinkage(slope, end)
     return None, t
+
+
+def _shrinkage(slope: float, end: float) -> float:
+    """To where the slope, which grows along the step, would be zero if it did so steadily."""
+    if not np.isfinite(end):
+        return 0.1
+    return float(np.clip(slope / (slope - end), 0.1, 0.5)) if end < 0.0 else 0.5
+
+
+def _if_shorter(trial: _Trial, norm: float) -> _Trial | None:
+    return trial if trial[2] < norm else None
+
+
+def _trial(problem: BilevelProblem, x: Vector, y: Vector) -> _Trial:
+    g = problem.lower.gradient(problem.join(x, y))[problem.n_x :]
+    return y, g, float(np.linalg.norm(g))

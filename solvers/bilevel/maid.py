@@ -46,6 +46,10 @@ _AHEAD = 0.1
 """Eps is set for hypergradients of this relative length, so that steps seldom have to be solved for again."""
 
 
+_GAIN = 0.5
+"""Residuals that fall by less are at the floor of rounding."""
+
+
 _POLISHED = 1e-3
 """Residual of the lower level at an answer, relative to that of the hypergradient."""
 
@@ -219,8 +223,8 @@ class Maid:
             if within:
                 eps, delta = self.nu * eps, self.nu * delta
             sharper = self._solved(run, state.x, point.y, replace(state, eps=eps, delta=delta), point)
-            floor = sharper.lower_residual >= point.lower_residual
-            if floor and sharper.adjoint_residual >= point.adjoint_residual:
+            floor = sharper.lower_residual >= _GAIN * point.lower_residual
+            if floor and sharper.adjoint_residual >= _GAIN * point.adjoint_residual:
                 eps, exhausted = max(eps, constants.error_of_lower(point.lower_residual)), True
                 break
             constants = self._learned(replace(state, point=point), state.x, sharper)
