@@ -27,6 +27,9 @@ MAX_MULTIPLIER_STEPS = 60
 MAX_GROWTH = 1e4
 """Of gamma2 within one call, after which the constraints are taken to be infeasible."""
 
+RAISED = 3.0
+"""Factor of gamma2 where multipliers converge slowly."""
+
 SLOW = 0.25
 """Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
 
@@ -170,7 +173,7 @@ class ConstrainedDescent:
             if change > blur * self.gamma2:
                 if self.gamma2 >= most:
                     return None
-                self.gamma2 *= 10.0
+                self.gamma2 *= RAISED
                 self._model = OuterStep(self.problem.Y, self._memory)
             elif near and (aim <= 4.0 * noise or found.residual > aim):
                 return found  # rounding allows no more

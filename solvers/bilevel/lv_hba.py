@@ -150,21 +150,23 @@ class LVHBA:
         """Iterations on (x, y) at one c_k; where they are done, the end of the path and the next c_k."""
         problem, lagrangian = run.problem, state.lagrangian
         assert lagrangian is not None
-        found = lagrangian.lowered(self, state.c, state.position)
-        if found.done and found.residual > _OUTER * self.tol and lagrangian.early:
+        target = _OUTER * self.tol
+        found = lagrangian.lowered(self, state.c, state.position, target)
+        if found.done and found.residual > target and lagrangian.early:
             lagrangian.early = False  # no step could be found: the error of v may be the reason
-            found = lagrangian.lowered(self, state.c, found.v)
+            found = lagrangian.lowered(self, state.c, found.v, target)
         infeasibility = lagrangian.update(found.v)
         record = {"c": state.c, "residual": found.residual, "infeasibility": infeasibility}
         penalised = PenalisedStationarity(found.residual, 1.0 / state.c)
         state = replace(state, position=found.v, settled=False, record=record, penalised=penalised)
         state.passes += 1
-        done = found.done and infeasibility <= _OUTER * self.tol / state.c
+        done = found.done and infeasibility <= target / state.c
         if not done and state.passes < MAX_PASSES:
             x, y = problem.split(found.v)
             return replace(state, x=x, y=y, F=problem.upper.objective(found.v))
-        path = [*state.path, PathPoint(1.0 / state.c, found.v)]
-        return self._end(run, replace(state, path=path, c=GROWTH * state.c, passes=0))
+        path, c = [*state.path, PathPoint(1.0 / state.c, found.v)], GROWTH * state.c
+        position = lagrangian.region.project(extrapolated(path, 1.0 / c))
+        return self._end(run, replace(state, path=path, c=c, position=position, passes=0))
 
     def check(self, run: Run, state: _State) -> Status | None:
         """The certificate's word, or the largest c_k."""
@@ -234,12 +236,11 @@ class _Penalised:
         self._size, self._residual, self._c = 0.0, np.inf, 0.0
         self.early = True
 
-    def lowered(self, method: LVHBA, c: float, w: Vector) -> Descent:
+    def lowered(self, method: LVHBA, c: float, w: Vector, target: float) -> Descent:
         """Iterations of projected L-BFGS from w."""
         if c != self._c:
             self._c, self._model = c, OuterStep(self.region, method.memory)
             self._residual = np.inf
-        target = _OUTER * method.tol
         inner = max(_FLOOR, _INNER * target / c)
         return descend(
             lambda v: self._at(v, c, inner),

@@ -30,7 +30,7 @@ from ..status import Status
 from .constrained_descent import ConstrainedDescent, ScaledRows, Weighed
 from .driver import PenalisedStationarity, Run, State
 from .outer_step import OuterStep
-from .penalty_path import PathPoint, extrapolated
+from .penalty_path import PathPoint, extrapolated, leniency
 from .set_descent import Descent, descend
 
 FALL = 0.2
@@ -136,10 +136,11 @@ class Penalty:
         inner, problem = state.inner, run.problem
         assert inner is not None
         inner.sigma = state.sigma
-        found = self._lowered(inner, state.position)
-        if found.done and found.residual > _OUTER * self.tol and inner.early:
+        target = leniency(len(state.path)) * _OUTER * self.tol
+        found = self._lowered(inner, state.position, target)
+        if found.done and found.residual > target and inner.early:
             inner.sharpen()  # no step could be found: the error of psi may be the reason
-            found = self._lowered(inner, found.v)
+            found = self._lowered(inner, found.v, target)
         record = {"sigma": state.sigma, "residual": found.residual}
         penalised = PenalisedStationarity(found.residual, state.sigma)
         state = replace(state, settled=False, record=record, penalised=penalised)
@@ -155,8 +156,10 @@ class Penalty:
             if self.central
             else PathPoint(state.sigma, problem.join(found.v, inner.y_s))
         )
-        path = [*state.path, point]
-        return self._end(run, replace(state, path=path, sigma=FALL * state.sigma))
+        path, sigma = [*state.path, point], FALL * state.sigma
+        ahead = extrapolated(path, sigma**2 if self.central else sigma)[: problem.n_x]
+        position = problem.X.project(ahead)
+        return self._end(run, replace(state, path=path, sigma=sigma, position=position))
 
     def check(self, run: Run, state: _State) -> Status | None:
         """The certificate's word, or the least sigma."""
@@ -166,9 +169,8 @@ class Penalty:
             return Status.NUMERICAL_FAILURE
         return Status.STALLED if state.sigma < MIN_SIGMA * state.first_sigma else None
 
-    def _lowered(self, inner: _Inner, x: Vector) -> Descent:
+    def _lowered(self, inner: _Inner, x: Vector, target: float) -> Descent:
         """Iterations on psi."""
-        target = _OUTER * self.tol
         return descend(inner.psi, inner.model, x, target, self.outer_iterations, inner.uncertainty)
 
     def _end(self, run: Run, state: _State) -> _State:

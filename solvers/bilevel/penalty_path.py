@@ -16,6 +16,10 @@ ORDER = 4
 """Points of the path that are used."""
 
 
+EARLY = 50.0, 2.0
+"""Factors of the target of the first points: so much less than that of the last is their weight at sigma = 0."""
+
+
 @dataclass(frozen=True, eq=False)
 class PathPoint:
     """The minimiser w = (x, y) of the problem penalised with sigma; with central differences, of sigma^2."""
@@ -33,3 +37,8 @@ def extrapolated(path: list[PathPoint], sigma: float = 0.0) -> Vector:
         others = np.delete(sigmas, k)
         total += float(np.prod((sigma - others) / (point.sigma - others))) * point.w
     return total
+
+
+def leniency(points: int) -> float:
+    """Factor of the target for the next point of a path of so many."""
+    return EARLY[points] if points < len(EARLY) else 1.0
