@@ -1,7 +1,10 @@
 """Peers of the hypergradient methods without JAX: scipy's L-BFGS-B on the exact hypergradient, and sparho.
 
 The first is what a careful user would write: Newton's method on the lower level from the last solution, one
-Cholesky or sparse LU factorisation for the adjoint, all that in L-BFGS-B. `sparho` has sparse-ho's method for
+Cholesky or sparse LU factorisation for the adjoint (conjugate gradients where the Hessian is known by
+products alone), all that in L-BFGS-B, with as many pairs as the library's methods.
+
+`sparho` has sparse-ho's method for
 L1 penalties (Bertrand et al., JMLR 2022): where the share of the L1 norm in its elastic net is next to
 nothing, it chooses the penalty of ridge regression.
 """
@@ -16,14 +19,14 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.sparse import csc_array
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import LinearOperator, cg, splu
 
 from ...problems.bilevel.data_sets import Split
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import Vector
 from ._bilevel_hypergradient_traces import CountedLevels, OutOfTime, Trace
 
-LBFGSB = {"maxcor": 10, "ftol": 1e-15, "gtol": 1e-9, "maxiter": 5000, "maxfun": 10000}
+LBFGSB = {"maxcor": 50, "ftol": 1e-15, "gtol": 1e-9, "maxiter": 5000, "maxfun": 10000}
 """Options of scipy's L-BFGS-B, around its own and other people's hypergradients."""
 
 _TOLERANCE = 1e-9
@@ -80,9 +83,8 @@ class _ExactHypergradient:
         y = self._y = self._solved(x, self._y)
         w = np.concatenate([x, y])
         F, gradient = self._levels.upper(w)
-        hessian = self._levels.lower_hessian(w)
-        q = _solver(hessian[n_x:, n_x:])(gradient[n_x:])
-        return F, gradient[:n_x] - hessian[:n_x, n_x:] @ q
+        solve, cross = self._second(w)
+        return F, gradient[:n_x] - cross(solve(gradient[n_x:]))
 
     def _solved(self, x: Vector, y: Vector) -> Vector:
         """Newton's method with halving until the gradient is shorter."""
@@ -91,7 +93,7 @@ class _ExactHypergradient:
         norm = float(np.linalg.norm(g))
         self._tolerance = self._tolerance or _TOLERANCE * max(1.0, norm)
         while norm > self._tolerance:
-            d = _solver(self._levels.lower_hessian(np.concatenate([x, y]))[n_x:, n_x:])(g)
+            d = self._second(np.concatenate([x, y]))[0](g)
             t = 1.0
             while True:
                 trial = y - t * d
@@ -103,6 +105,21 @@ class _ExactHypergradient:
                     return y
             y, norm = trial, float(np.linalg.norm(g))
         return y
+
+    def _second(self, w: Vector) -> tuple[Callable[[Vector], Vector], Callable[[Vector], Vector]]:
+        """H^-1 and J' at a point."""
+        n_x, levels = self._n_x, self._levels
+        if levels.has_hessian:
+            hessian = levels.lower_hessian(w)
+            return _solver(hessian[n_x:, n_x:]), lambda q: hessian[:n_x, n_x:] @ q
+        none = np.zeros(n_x)
+
+        def product(v: Vector) -> Vector:
+            return levels.lower_product(w, np.concatenate([none, v]))
+
+        n_y = w.size - n_x
+        H = LinearOperator((n_y, n_y), matvec=lambda v: product(v)[n_x:], dtype=float)
+        return lambda b: cg(H, b, rtol=_TOLERANCE, atol=0.0)[0], lambda q: product(q)[:n_x]
 
 
 def _solver(H: Any) -> Callable[[Vector], Vector]:

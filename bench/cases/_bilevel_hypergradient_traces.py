@@ -24,6 +24,10 @@ _HOPEFUL = 10.0
 """Points whose own F is further above the optimum than this many thresholds are not solved for again."""
 
 
+_SOLVED = 1e-7
+"""Residual of a lower level, relative to y, above which its F is not taken for a value."""
+
+
 class OutOfTime(Exception):  # noqa: N818 - a message from a recorder to the run around it
     """The processor time of a run is used up."""
 
@@ -81,6 +85,16 @@ class CountedLevels:
         """Of f by x and y."""
         self.calls["lower gradient"] += 1
         return self._problem.lower.gradient(w)
+
+    @property
+    def has_hessian(self) -> bool:
+        """Whether the lower Hessian is there as a matrix."""
+        return self._problem.lower.capabilities.hessian_matrix
+
+    def lower_product(self, w: Vector, v: Vector) -> Vector:
+        """Of the Hessian of f over (x, y) with v."""
+        self.calls["product"] += 1
+        return self._problem.lower.hvp(w, v)
 
     def lower_hessian(self, w: Vector) -> Any:
         """Of f over (x, y), a CSR array."""
@@ -152,7 +166,8 @@ class Judge:
             try:
                 found = hypergradient(self._problem, x, self._y)
                 self._y = found.y
-                self._known[key] = found.F, found.y
+                solved = found.lower_residual <= _SOLVED * (1.0 + float(np.linalg.norm(found.y)))
+                self._known[key] = found.F if solved else np.inf, found.y
             except (NotConvexError, FloatingPointError):
                 self._known[key] = np.inf, self._problem.y0
         return self._known[key][0]
