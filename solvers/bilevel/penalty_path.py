@@ -17,7 +17,7 @@ ORDER = 4
 
 
 EARLY = 50.0, 2.0
-"""Factors of the target of the first points: so much less than that of the last is their weight at sigma = 0."""
+"""Factors of the target of the first points, whose weight at sigma = 0 is that much smaller."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from karush.problems.bilevel.registry import get_bilevel
 from karush.solvers.bilevel.driver import Run
 from karush.solvers.bilevel.penalty import Penalty, _Inner
 from karush.solvers.bilevel.penalty_path import PathPoint, extrapolated
+from karush.solvers.bilevel.penalty_published import PublishedPenalty
 from karush.solvers.bilevel.stochastic_penalty import StochasticPenalty
 
 
@@ -129,6 +130,17 @@ def test_central_differences_without_a_minimum_are_no_success():
     """f - sigma F falls without limit along the lower level's flat directions."""
     result = karush.minimize_bilevel(get_bilevel("MANY-ANSWERS"), method=Penalty(central=True))
     assert not result.success
+
+
+def test_the_published_loop_needs_many_more_oracles():
+    """It approaches FOLLOW's answer 0, with a bias of the order of its sigma, k^(-1/5)."""
+    problem = get_bilevel("FOLLOW")
+    published = karush.minimize_bilevel(problem, method=PublishedPenalty(), max_iterations=20)
+    ours = karush.minimize_bilevel(problem, method=Penalty())
+    assert published.penalised.sigma == pytest.approx(2000.0**-0.2)
+    assert abs(published.x[0]) < 1.5 * published.penalised.sigma
+    assert abs(ours.x[0]) < 1e-3 * abs(published.x[0])
+    assert sum(ours.counts.values()) < 0.01 * sum(published.counts.values())
 
 
 def noisy(noise):
