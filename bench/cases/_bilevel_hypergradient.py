@@ -13,6 +13,10 @@ each of which the method factorises once; the parts are in the rows ("parts_1e-6
 that is there as a matrix are not counted for anybody; jaxopt's conjugate gradients never have one. "s" is
 processor time, the least of some rounds in turn, after compilation; the library's own includes checks,
 counting and certificates. "ratio" is seconds to 1e-6 over those of the best peer.
+
+The peers in JAX have both levels compiled into one program, ours and L-BFGS-B on the exact hypergradient call
+numpy and scipy.sparse: on small problems seconds compare these more than the methods. L-BFGS-B has the same
+oracles as ours.
 """
 
 from __future__ import annotations
@@ -257,7 +261,8 @@ def _rows_of(case: Case, rounds: int) -> list[Row]:
                 runs[name].append(run())
     traces = {name: fastest(found) for name, found in runs.items()}
     if jaxopt is not None and traces["jaxopt implicit"].points[-1].seconds > _COUNTABLE:
-        traces["jaxopt implicit"].note += " products not counted"
+        notes = [traces["jaxopt implicit"].note, "products not counted"]
+        traces["jaxopt implicit"].note = "; ".join(filter(None, notes))
     elif jaxopt is not None:
         traces["jaxopt implicit"] = jaxopt.with_products(traces["jaxopt implicit"])
     judge = Judge(problem, list(traces.values()))
@@ -295,7 +300,8 @@ def _row(case: Case, problem: BilevelProblem, method: str, trace: Trace, judge: 
     note = [trace.note] if trace.note else []
     end = judge.gap(min(trace.points[-3:], key=lambda point: point.F).x)
     if row["s_1e-6"] is None:
-        note.append(f"ends at a gap of {end:.1e}")
+        certified = method in OURS and not trace.note
+        note.append(f"{'certified, another local answer' if certified else 'ends'} at a gap of {end:.1e}")
     return {**row, "s_end": last.seconds, "gap_end": end, "F_optimum": judge.optimum, "note": "; ".join(note)}
 
 
@@ -306,14 +312,13 @@ def targets(rows: list[Row]) -> list[Row]:
     """Our default, `implicit`, beside the best peer on each problem; the growth; what is missed."""
     found = []
     for method in OURS:
-        for key, what in (("s_1e-6", "seconds"), ("calls_1e-6", "calls")):
-            ratios = _over_best_peer(rows, method, key)
-            if ratios:
-                mean = float(np.exp(np.mean(np.log(ratios))))
-                name = (
-                    f"{method}: {what} to 1e-6 over the best peer's, geometric mean of {len(ratios)} problems"
-                )
-                found.append({"name": name, "value": mean, "target": "<= 1", "met": mean <= 1.0})
+        for key, what in (("calls_1e-6", "calls"), ("s_1e-6", "seconds")):
+            for whose, peers in (("the best peer's", None), (f"those of {EXACT}", {EXACT})):
+                ratios = _over_best_peer(rows, method, key, peers)
+                if ratios:
+                    mean = float(np.exp(np.mean(np.log(ratios))))
+                    name = f"{method}: {what} to 1e-6 over {whose}, geometric mean of {len(ratios)} problems"
+                    found.append({"name": name, "value": mean, "target": "<= 1", "met": mean <= 1.0})
         mine = [row for row in rows if row["method"] == method]
         missed = [row["problem"] for row in mine if row["s_1e-6"] is None]
         name = f"{method}: problems of {len(mine)} where it does not come within 1e-6"
@@ -327,8 +332,8 @@ def targets(rows: list[Row]) -> list[Row]:
     return found
 
 
-def _over_best_peer(rows: list[Row], method: str, key: str) -> list[float]:
-    """Ratios on all problems where the method and a peer arrive."""
+def _over_best_peer(rows: list[Row], method: str, key: str, among: set[str] | None) -> list[float]:
+    """Ratios on all problems where the method and a peer arrive; `among` are the peers, by default all."""
     ratios = []
     for row in rows:
         if row["method"] != method or row[key] is None:
@@ -338,8 +343,9 @@ def _over_best_peer(rows: list[Row], method: str, key: str) -> list[float]:
             for other in rows
             if other["problem"] == row["problem"]
             and other["method"] not in OURS
+            and (among is None or other["method"] in among)
             and other.get(key) is not None
-            and "not counted" not in other["note"]
+            and not (key.startswith("calls") and "not counted" in other["note"])
         ]
         if peers:
             ratios.append(row[key] / min(peers))
