@@ -35,15 +35,15 @@ def draw(axis, rows):
         failed = [row["factor"] for row in own if row["ratio"] is None]
         axis.plot(failed, [_TOP] * len(failed), "x", color=line.get_color())
     axis.axhspan(1.0 / case.WITHIN, case.WITHIN, color="0.92", zorder=0)
-    axis.set_ylim(0.25, 1.3 * _TOP)
+    axis.set_ylim(0.1, 1.3 * _TOP)
     axis.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     axis.minorticks_off()
     axis.set_title(f"{rows[0]['method']}: {rows[0]['setting']}", fontsize=10)
     axis.set_xlabel("setting / its default", fontsize=9)
-    axis.legend(fontsize=7, loc="upper center")
+    axis.legend(fontsize=7, loc="lower center")
 
 
-_TOP = 20.0
+_TOP = 40.0
 """Where failures are drawn."""
 
 
