@@ -33,10 +33,6 @@ RAISED = 3.0
 SLOW = 0.25
 """Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
 
-ROUNDING = 32 * float(np.finfo(float).eps)
-"""Error of values, relative to the size of their terms, which may cancel: those of a linear function are as
-large as its gradient times the variables."""
-
 _LARGE = 1e-4
 """Violation at the end that counts as infeasible."""
 
@@ -45,6 +41,15 @@ _SHARPER = 0.1
 
 Weighed = Callable[[Vector], tuple[float, Vector]]
 """Of w = (x, y): value and gradient of what is to be minimised."""
+
+
+def rounding(size: float, n: int) -> float:
+    """Error of a value made of terms of this sum of absolute values, over n variables.
+
+    Terms may cancel: those of a linear function are as large as its gradient times the variables. Errors of
+    sums grow with the square root of the number of terms.
+    """
+    return (32.0 + float(np.sqrt(n))) * float(np.finfo(float).eps) * size
 
 
 class ScaledRows:
@@ -181,13 +186,14 @@ class ConstrainedDescent:
         return found if near else None
 
     def _descended(self, fun: Weighed, x: Vector, aim: float, noise: float) -> Descent:
+        w_size = x.size + self.y.size
         found = descend(
             lambda y: self._lagrangian(fun, x, y),
             self._model,
             self.y,
             aim,
             ITERATIONS,
-            lambda: ROUNDING * self.size,
+            lambda: rounding(self.size, w_size),
             noise,
         )
         self.y = found.v

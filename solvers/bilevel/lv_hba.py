@@ -25,7 +25,7 @@ from ...problems.bilevel.problem import BilevelProblem
 from ...problems.bilevel.sets import Affine, ConvexSet, Polyhedron, Product, is_box
 from ...problems.nlp import Vector
 from ..status import Status
-from .constrained_descent import ROUNDING, SLOW, ScaledRows
+from .constrained_descent import SLOW, ScaledRows, rounding
 from .driver import PenalisedStationarity, Run, State
 from .lower_solution import solve_lower
 from .lower_value import LowerValue
@@ -248,7 +248,7 @@ class _Penalised:
             w,
             target,
             method.outer_iterations,
-            lambda: ROUNDING * self._size,
+            lambda: rounding(self._size, w.size),
             inner * c,
         )
 

@@ -27,7 +27,7 @@ import numpy as np
 from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from ..status import Status
-from .constrained_descent import ConstrainedDescent, ScaledRows, Weighed
+from .constrained_descent import ConstrainedDescent, ScaledRows, Weighed, rounding
 from .driver import PenalisedStationarity, Run, State
 from .outer_step import OuterStep
 from .penalty_path import PathPoint, extrapolated, leniency
@@ -231,7 +231,8 @@ class _Inner:
     def uncertainty(self) -> float:
         """Absolute error of psi, by rounding and by the least residual of the inner problems."""
         reach = max(float(abs(descent.y).max()) for descent in self._descents)
-        return (16 * float(np.finfo(float).eps) * self.size + 2.0 * _FLOOR * reach) / self.sigma
+        by_rounding = rounding(self.size, self.problem.n_x + self.problem.n_y)
+        return (by_rounding + 2.0 * _FLOOR * reach) / self.sigma
 
     def lower_solution(self, x: Vector, y: Vector) -> Vector:
         """The lower solution that gradient steps from y lead to: near y where there are many."""
