@@ -30,7 +30,7 @@ from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from ..certificate import INFINITY, Certificate, Intervals, Measure, certify
 from .hypergradient import hypergradient_stationarity
-from .lower_solution import LowerSolution, solve_lower_globally
+from .lower_solution import LowerSolution, gain, solve_lower_globally
 from .second_opinion import second_opinion
 
 STARTS = 12
@@ -51,8 +51,8 @@ class BilevelCertificate:
     lower_gap : Measure
         f(x, y) - min f(x, .), absolute, and relative to max(1, |min f|). Inf where no new solution was found.
     lower_gain : Measure
-        What f gains by the violations of y: these, times their multipliers. Large where the lower level is
-        all but singular at x: then a violation within the tolerance makes a difference beyond it.
+        What f may gain by the violations of y: these, times their multipliers, twice. Large where the lower
+        level is all but singular at x: then a violation within the tolerance makes a difference beyond it.
     stationarity : Measure
         Of the problem with the lower level's optimality conditions; inf where it could not be measured.
     kind : {"strong", "branches", "none"}
@@ -174,11 +174,8 @@ class _Judge:
         return [answer for answer in found if answer is not None]
 
     def _gain(self, at_y: Certificate) -> Measure:
-        level = self.lower
-        g = level.constraints(self.w.copy()) if level.m else np.zeros(0)
-        violation = np.maximum(np.maximum(level.cl - g, g - level.cu), 0.0)
-        gain = float(abs(at_y.y) @ violation)
-        return Measure(gain, gain / max(1.0, abs(self.f)))
+        found = gain(LowerLevel(self.problem, self.x), self.y, at_y.y)
+        return Measure(found, found / max(1.0, abs(self.f)))
 
     def _gap(self, answers: list[LowerSolution], complete: bool) -> Measure:
         """Against the best value; no proof where no answer is certified, or not all were looked for."""

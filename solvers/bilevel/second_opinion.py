@@ -6,6 +6,7 @@ The judge of bilevel answers would otherwise believe the solver that found them.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +15,8 @@ from scipy.optimize import Bounds, minimize
 
 from ...problems.bilevel.lower_level import LowerLevel
 from ...problems.nlp import Vector
-from .lower_solution import FEASIBLE, LowerSolution
+from ..certificate import certify
+from .lower_solution import FEASIBLE, LowerSolution, gain
 
 MAX_SIZE = 100
 """Variables and rows up to which SLSQP, whose matrices are dense, takes no more than the judge's own work.
@@ -42,8 +44,8 @@ def second_opinion(level: LowerLevel, y: Vector, max_time: float = np.inf) -> Lo
     Returns
     -------
     LowerSolution or None
-        The best feasible point that the solver looked at, without multipliers; None where there is none, or
-        the level is too large.
+        The best feasible point that the solver looked at, with estimated multipliers; None where there is none,
+        or the level is too large.
     """
     small = level.n + level.m <= MAX_SIZE
     if not small and level.m:
@@ -59,7 +61,7 @@ def second_opinion(level: LowerLevel, y: Vector, max_time: float = np.inf) -> Lo
             constraints=_rows(level) if small else (),
             options={"maxiter": MAX_ITERATIONS, "ftol": 1e-12},
         )
-    return seen.answer
+    return seen.settled()
 
 
 class _BestFeasible:
@@ -78,6 +80,14 @@ class _BestFeasible:
         if np.isfinite(f) and (self.answer is None or f < self.answer.value) and self._is_feasible(y):
             self.answer = LowerSolution(y, f, np.zeros(level.m), np.zeros(level.n), False, True)
         return f if np.isfinite(f) else 1e300
+
+    def settled(self) -> LowerSolution | None:
+        """With estimated multipliers, and the value less what violations gain."""
+        if self.answer is None:
+            return None
+        y = self.answer.y
+        c = certify(self._level, y).y
+        return replace(self.answer, value=self.answer.value + gain(self._level, y, c), c=c)
 
     def gradient(self, y: Vector) -> Vector:
         return np.nan_to_num(self._level.gradient(y))

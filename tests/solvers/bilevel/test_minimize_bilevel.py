@@ -147,7 +147,7 @@ def test_a_start_without_a_kkt_point_gives_at_least_its_lower_answer():
     )
     result = karush.minimize_bilevel(problem, rng=0)
     assert result.certificate.feasible
-    assert abs(result.fun) <= 1e-3  # a lower gap of 1e-9 leaves y within 7e-3 of 0
+    assert abs(result.fun) <= 1.5e-3  # y = 0 has a lower gap of x^2/2, within 1e-6 up to x = 1.4e-3
 
 
 @pytest.mark.parametrize("n", [1, 5])
