@@ -44,8 +44,8 @@ def second_opinion(level: LowerLevel, y: Vector, max_time: float = np.inf) -> Lo
     Returns
     -------
     LowerSolution or None
-        The best feasible point that the solver looked at, with estimated multipliers; None where there is none,
-        or the level is too large.
+        The best feasible point that the solver looked at, with estimated multipliers; None where there is
+        none, or the level is too large.
     """
     small = level.n + level.m <= MAX_SIZE
     if not small and level.m:
