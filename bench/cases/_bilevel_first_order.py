@@ -3,8 +3,9 @@
 Problems: LLC (n = 10 and 100, from a random start: from equal entries the published loop passes the answer by
 chance, and leaves it), a support vector machine with a weight for each sample, and hyper-cleaning. Calls of
 oracles, as `_bilevel_first_order_traces` counts them, until F, with the lower level solved anew, is within
-1e-2, 1e-3 and 1e-6 of the optimum, relative. Where the published loop does not come within 1e-3, the ratio of
-calls is to all that it made: a bound from above.
+1e-2, 1e-3 and 1e-6 of the optimum, relative. The ratio is of calls to 1e-3, or to 1e-2 where neither comes
+within 1e-3; where the published loop does not come that near, it is to all calls that it made: a bound from
+above.
 
 Published settings: LV-HBA's of the authors' code for LLC, and for both other problems those of their code for
 support vector machines: alpha = eta = .01, beta = .1, gamma1 = gamma2 = 10, c_k = (k + 1)^p, with p = .49 for
@@ -171,10 +172,16 @@ def _row(case: Case, run: _Measured, versus: _Measured | None) -> Row:
     row |= {"ratio": None, "best": note, "least_error": run.least, "calls": run.trace.calls}
     row |= {"success": run.trace.success, "settings": repr(run.method)}
     if versus is not None:
-        own, other = run.reached[1e-3], versus.reached[1e-3]
-        calls = other.calls if other else versus.trace.calls
-        row |= {"ratio": own.calls / calls if own else np.inf, "versus": versus.name}
+        row |= {"versus": versus.name} | _ratio(run, versus)
     return row
+
+
+def _ratio(run: _Measured, versus: _Measured) -> Row:
+    """Of calls to 1e-3; to 1e-2 where 1e-3 is out of reach for both."""
+    level = 1e-3 if run.reached[1e-3] or versus.reached[1e-3] else 1e-2
+    own, other = run.reached[level], versus.reached[level]
+    calls = other.calls if other else versus.trace.calls
+    return {"ratio": own.calls / calls if own else np.inf, "to": level}
 
 
 def targets(rows: list[Row]) -> list[Row]:
@@ -184,11 +191,11 @@ def targets(rows: list[Row]) -> list[Row]:
         if row["method"] not in ("lv-hba", "penalty"):
             continue
         name = f"{row['problem']} {row['n_x']} + {row['n_y']}, {row['method']}"
-        found.append(_at_most(f"{name}: calls to 1e-3, ours/{row['versus']}", row["ratio"], 0.5))
+        found.append(_at_most(f"{name}: calls to {row['to']:g}, ours/{row['versus']}", row["ratio"], 0.5))
         same = [other for other in rows if (other["problem"], other["n_x"]) == (row["problem"], row["n_x"])]
         tuned = [other for other in same if other["method"].startswith(f"{row['method']}, best")]
         for other in tuned:
-            level = "1e-6" if other["calls_1e-6"] else "1e-3"
+            level = next((key for key in ("1e-6", "1e-3") if other[f"calls_{key}"]), "1e-2")
             own, least = row[f"calls_{level}"], other[f"calls_{level}"]
             ratio = own / min(own, least) if own and least else np.inf
             found.append(_at_most(f"{name}: calls to {level}, automatic/best of a grid", ratio, 1.5))

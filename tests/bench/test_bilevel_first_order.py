@@ -46,7 +46,7 @@ def test_errors_are_those_of_x():
 
 
 def test_targets():
-    common = {"problem": "P", "n_x": 1, "n_y": 1, "versus": "loop", "calls_1e-3": 10}
+    common = {"problem": "P", "n_x": 1, "n_y": 1, "versus": "loop", "calls_1e-3": 10, "to": 1e-3}
     rows = [
         common | {"method": "penalty", "ratio": 0.4, "calls_1e-6": 40},
         common | {"method": "penalty, best of 4 sigma0", "ratio": 0.1, "calls_1e-6": 20},
