@@ -67,7 +67,7 @@ class Limits:
 
 def rows(quick: bool, progress: Callable[[str], None]) -> list[Row]:
     """Run all methods on all problems; with ``quick`` briefly, on small ones, without grids."""
-    limits = Limits(4.0, 20) if quick else Limits(30.0, 600)
+    limits = Limits(4.0, 20) if quick else Limits(20.0, 600)
     found = []
     for case in cases(quick):
         problem = case.problem
