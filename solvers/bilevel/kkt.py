@@ -20,8 +20,9 @@ from .driver import Run, State
 from .kkt_start import RELAXATIONS, SAME, SHARP, Start, violation_above
 from .lower_solution import sample_box, solve_lower
 
-SCREENED = (1, 4, 16)
-"""Pairs drawn for a start, in turn; the best one is followed. One in three starts is not choosy."""
+SCREENED = (1, 1, 8)
+"""Pairs drawn for a start, in turn; the best one is followed. More choosy starts would all come to lie in the
+best valley that is near, where no bounds say how far to draw."""
 
 
 @dataclass
@@ -42,7 +43,7 @@ class KKT:
         Tolerance of the certificate.
     max_iterations : int, default 60
         Most starts; the first is the problem's own.
-    patience : int, default 12
+    patience : int, default 15
         Starts in a row that find nothing better, after which the run ends. 1: no further starts after an
         answer has been found.
     lower_starts : int, default 8
@@ -51,7 +52,7 @@ class KKT:
 
     tol: float = 1e-6
     max_iterations: int = 60
-    patience: int = 12
+    patience: int = 15
     lower_starts: int = 8
 
     def refusal(self, problem: BilevelProblem) -> str | None:
