@@ -58,6 +58,7 @@ def fails(*arguments):
         (["problems", "list", "-n", "5:1"], "not a range"),
         (["problems", "list", "--constraints", "bound"], "bounds"),
         (["problems", "list", "--collection", "sequences", "-n", "1:5"], "takes no filters"),
+        (["problems", "list", "--collection", "bilevel", "-n", "1:5"], "takes no filters"),
         (["problems", "list", "--collection", "hock_schitkowski"], "hock_schittkowski"),
         (["sweep", "--solvers", "SLSQPP"], "Did you mean 'SLSQP'"),
         (["sweep", "--suite", "smoky"], "Did you mean 'smoke'"),
@@ -97,6 +98,12 @@ def test_problems_can_be_listed_and_filtered():
     free = json.loads(call("problems", "list", "--constraints", "none", "--json").stdout)
     assert free
     assert all(entry["m"] == 0 for entry in free)
+
+
+def test_bilevel_problems_are_listed_with_their_options():
+    found = json.loads(call("problems", "list", "--collection", "bilevel", "--json").stdout)
+    assert {"LLC", "SVM"} <= {entry["name"] for entry in found}
+    assert next(entry for entry in found if entry["name"] == "LLC")["options"] == {"n": 10}
 
 
 def test_sequences_are_listed_with_their_options():

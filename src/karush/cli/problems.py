@@ -20,7 +20,7 @@ def problems() -> None:
 @click.option(
     "--collection",
     metavar="NAME",
-    help="native (default), a family of it such as cops, s2mpj, sif, cutest or sequences.",
+    help="native (default), a family of it such as cops, s2mpj, sif, cutest, sequences or bilevel.",
 )
 @click.option("--path", metavar="DIR", help="Folder of the SIF files of --collection sif; default: MASTSIF.")
 @click.option(
@@ -36,8 +36,8 @@ def list_problems(as_json: bool, **filters: Any) -> None:
     """List problems, by default all native ones."""
     from ..problems import registry
 
-    if filters["collection"] == "sequences":
-        _list_sequences(as_json, [name for name, value in filters.items() if value and name != "collection"])
+    if filters["collection"] in ("sequences", "bilevel"):
+        _list_builders(as_json, filters)
         return
     for name in ("n", "m"):
         filters[name] = None if filters[name] is None else interval(filters[name], name)
@@ -70,16 +70,19 @@ def _print_table(entries: list[Any]) -> None:
     console(stderr=True).print(f"{len(entries)} problems", style="dim")
 
 
-def _list_sequences(as_json: bool, filters: list[str]) -> None:
-    """The families of sequences of linear systems, which have no classes and no constraints."""
+def _list_builders(as_json: bool, filters: dict[str, Any]) -> None:
+    """Families of problems that are not nonlinear programs, with no classes and no kinds of constraints."""
     from rich.table import Table
 
     from ..problems import sequences
+    from ..problems.bilevel import bilevel_problems
     from .console import console, write_json
 
-    if filters:
-        raise click.UsageError(f"--collection sequences takes no filters, got one for {', '.join(filters)}")
-    entries = sequences()
+    collection = filters["collection"]
+    given = [name for name, value in filters.items() if value and name != "collection"]
+    if given:
+        raise click.UsageError(f"--collection {collection} takes no filters, got one for {', '.join(given)}")
+    entries: list[Any] = sequences() if collection == "sequences" else list(bilevel_problems())
     if as_json:
         fields = ("name", "summary", "source", "options")
         write_json([{field: getattr(entry, field) for field in fields} for entry in entries])
