@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...problems.bilevel.problem import BilevelProblem
 from ..status import Status
 from .driver import Method, Run, State
@@ -16,11 +18,21 @@ from .penalty import Penalty
 SMALL = 100
 """Up to so many variables in all, many starts are worth their time."""
 
+WIDE = 1000
+"""Variables in one lower constraint beyond which factors may fill in beside it."""
+
+
+def _widest_row(problem: BilevelProblem) -> int:
+    """Largest number of variables in a lower constraint."""
+    indptr, _ = problem.lower.jacobian_structure()
+    return int(np.diff(indptr).max(initial=0))
+
 
 @dataclass(frozen=True)
 class Auto:
     """`KKT` from many starts where the problem is small; larger: `Implicit` where the lower level is free and
-    known to be convex, else `KKT` from one start. Without second derivatives: `Penalty`.
+    known to be convex, else `KKT` from one start, or `Penalty` where a constraint of a convex lower level holds
+    more than a thousand variables. Without second derivatives: `Penalty`.
 
     Parameters
     ----------
@@ -44,6 +56,9 @@ class Auto:
             return KKT(tol=self.tol)
         if problem.lower_convex and refusal_of_lower(problem) is None:
             return Implicit(tol=self.tol)
+        penalty = Penalty(tol=self.tol)
+        if problem.lower_convex and _widest_row(problem) > WIDE and penalty.refusal(problem) is None:
+            return penalty
         return KKT(tol=self.tol, patience=1)
 
     def init(self, run: Run) -> State:

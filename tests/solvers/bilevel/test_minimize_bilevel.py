@@ -8,7 +8,9 @@ from scipy.optimize import LinearConstraint
 
 import karush
 from karush.problems.bilevel import Ball, Simplex, bilevel_from_callables, bilevel_from_formulas, get_bilevel
+from karush.solvers.bilevel.auto import Auto
 from karush.solvers.bilevel.kkt import KKT
+from karush.solvers.bilevel.penalty import Penalty
 
 # name: (formulas, (x, y) of the answer, F)
 KNOWN = {
@@ -117,6 +119,15 @@ def test_known_answers(name):
     np.testing.assert_allclose([result.x[0], result.y[0]], point, atol=1e-5)
     assert result.fun == pytest.approx(F, abs=1e-6)
     assert result.ll_gap <= 1e-6
+
+
+@pytest.mark.parametrize(("name", "method"), [("LLC", Penalty), ("LLC-BLOCKS", KKT)])
+def test_auto_keeps_factorisations_away_from_wide_rows(name, method):
+    problem = get_bilevel(name, n=500)
+    assert isinstance(Auto()._suited(problem), method)
+    result = karush.minimize_bilevel(problem)
+    assert result.success
+    np.testing.assert_allclose(result.x, -0.3, atol=1e-5)
 
 
 def test_a_branch_with_an_active_lower_row_is_solved_sharply():
