@@ -31,8 +31,8 @@ def _widest_row(problem: BilevelProblem) -> int:
 @dataclass(frozen=True)
 class Auto:
     """`KKT` from many starts where the problem is small; larger: `Implicit` where the lower level is free and
-    known to be convex, else `KKT` from one start, or `Penalty` where a constraint of a convex lower level holds
-    more than a thousand variables. Without second derivatives: `Penalty`.
+    known to be convex, else `KKT` from one start, or `Penalty` where a constraint of a convex lower level
+    holds more than a thousand variables. Without second derivatives: `Penalty`.
 
     Parameters
     ----------
