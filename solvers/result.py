@@ -82,3 +82,8 @@ class Result(OptimizeResult):  # type: ignore[misc]
     def __init__(self, **values: Any) -> None:
         super().__init__()
         self.update(values)
+
+    def __repr__(self) -> str:
+        # scipy's fails at an empty dictionary, such as the record of a run that ended within its first step
+        shown = {key: value for key, value in self.items() if not (isinstance(value, dict) and not value)}
+        return str(OptimizeResult(shown))

@@ -10,6 +10,7 @@ import pytest
 import karush
 from karush.problems.evaluator import EvaluationLimitReached, Evaluator
 from karush.solvers.driver import HISTORY_LENGTH, MAX_REFINEMENTS, run
+from karush.solvers.result import Result
 from karush.solvers.status import Status
 
 from .simple_method import ProjectedGradient, SimpleState
@@ -305,3 +306,11 @@ def test_a_solution_that_rounding_hides_from_the_method_is_noticed_early():
     )
     assert result.success
     assert result.nit <= 8
+
+
+def test_a_result_with_empty_parts_can_be_printed():
+    text = repr(Result(x=np.ones(2), record={}, counts={"objective": 1}, success=False))
+    assert "success: False" in text
+    assert "record" not in text
+    assert "objective" in text
+    assert repr(Result()) == repr(Result(record={}))
