@@ -229,7 +229,7 @@ class _Penalised:
     """F + c (f - v), with an augmented Lagrangian of g where steps are not projected onto C."""
 
     def __init__(self, run: Run, region: ConvexSet, value: LowerValue, projected: bool) -> None:
-        self.problem, self.region, self.value = run.problem, region, value
+        self.run, self.problem, self.region, self.value = run, run.problem, region, value
         self._free = not projected
         self._multipliers = np.zeros(value.rows.m)
         self._weight, self._violation = 10.0 * value.gamma2, np.inf
@@ -287,6 +287,7 @@ class _Penalised:
             if not _LATE * target * c > residual or target <= least:
                 break
         self._residual = residual
+        self.run.note(x, y)
         self._size = c * (self.value.size + abs(f) + float(abs(f_gradient) @ abs(w)))
         self._size += abs(F) + float(abs(F_gradient) @ abs(w))
         return F + c * (f - lower.v + share), gradient

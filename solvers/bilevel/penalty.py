@@ -188,7 +188,7 @@ class _Inner:
     """Minimisers of a F + f over the feasible y, a = sigma and 0 (or -sigma), and psi made of them."""
 
     def __init__(self, run: Run, method: Penalty, y: Vector) -> None:
-        self.problem, self.method = run.problem, method
+        self.run, self.problem, self.method = run, run.problem, method
         self.sigma, self.size = 1.0, 1.0
         self.early = True
         self.model = OuterStep(run.problem.X, method.memory)  # psi hardly changes with sigma
@@ -252,6 +252,7 @@ class _Inner:
         if above is None or below is None:
             return np.nan, np.full(x.size, np.nan)
         self.size = sum(descent.size for descent in self._descents)
+        self.run.note(x, self.z)
         return (above.value - below.value) / width, (above.gradient - below.gradient)[: x.size] / width
 
     def _weighted(self, a: float) -> Weighed:

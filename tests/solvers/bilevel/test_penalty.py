@@ -12,6 +12,7 @@ from karush.solvers.bilevel.penalty import Penalty, _Inner
 from karush.solvers.bilevel.penalty_path import PathPoint, extrapolated
 from karush.solvers.bilevel.penalty_published import PublishedPenalty
 from karush.solvers.bilevel.stochastic_penalty import StochasticPenalty
+from karush.solvers.status import Status
 
 
 @pytest.mark.parametrize(
@@ -201,3 +202,23 @@ def test_the_result_has_the_residual_and_its_sigma():
     expected = -2.0 + 2.0 / (1.0 + penalised.sigma)
     assert inner.psi(np.zeros(1))[1][0] == pytest.approx(expected, abs=1e-6)
     assert karush.minimize_bilevel(problem, method="kkt").penalised is None
+
+
+@pytest.mark.parametrize("method", ["penalty", "lv-hba"])
+def test_an_interrupt_within_the_first_step_keeps_what_it_found(method):
+    problem = get_bilevel("RIDGE")
+    calls = 0
+    gradient = problem.upper.gradient
+
+    def interrupted(w, out=None):
+        nonlocal calls
+        calls += 1
+        if calls == 100:
+            raise KeyboardInterrupt
+        return gradient(w, out)
+
+    problem.upper.gradient = interrupted
+    result = karush.minimize_bilevel(problem, method=method)
+    assert result.status is Status.INTERRUPTED
+    assert result.nit == 0
+    assert (result.x != problem.x0).any()
