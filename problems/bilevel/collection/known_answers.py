@@ -199,7 +199,7 @@ def follow() -> BilevelProblem:
 
 @register_bilevel("KINK")
 def kink() -> BilevelProblem:
-    """A lower bound makes y*(x) = max(x, 0): (-1, 0), F = .5, left of a corner of the value function's slope."""
+    """A lower bound makes y*(x) = max(x, 0), whose corner is at x = 0: the answer is (-1, 0), F = .5."""
     return bilevel_from_callables(
         lambda x, y: 0.5 * (x[0] + 1.0) ** 2 + 0.5 * (y[0] - 1.0) ** 2,
         lambda x, y: 0.5 * (y[0] - x[0]) ** 2,
