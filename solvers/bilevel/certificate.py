@@ -30,7 +30,7 @@ from ...problems.bilevel.problem import BilevelProblem
 from ...problems.nlp import NLP, Vector
 from ..certificate import INFINITY, Certificate, Intervals, Measure, certify
 from .hypergradient import hypergradient_stationarity
-from .lower_solution import LowerSolution, gain, solve_lower_globally
+from .lower_solution import FEASIBLE, LowerSolution, gain, solve_lower_globally
 from .second_opinion import second_opinion
 
 STARTS = 12
@@ -54,8 +54,9 @@ class BilevelCertificate:
     lower_gap : Measure
         f(x, y) - min f(x, .), absolute, and relative to max(1, |min f|). Inf where no new solution was found.
     lower_gain : Measure
-        What f may gain by the violations of y: these, times their multipliers, twice. Large where the lower
-        level is all but singular at x: then a violation within the tolerance makes a difference beyond it.
+        How well the gap is known: what f gains by the violations of y, at least 1e-9, times their
+        multipliers, twice. Large where the lower level is all but singular at x; other solvers with other
+        tolerances then come to other values.
     stationarity : Measure
         Of the problem with the lower level's optimality conditions; inf where it could not be measured.
     kind : {"strong", "branches", "none"}
@@ -178,7 +179,7 @@ class _Judge:
         return [answer for answer in found if answer is not None]
 
     def _gain(self, at_y: Certificate) -> Measure:
-        found = gain(LowerLevel(self.problem, self.x), self.y, at_y.y)
+        found = gain(LowerLevel(self.problem, self.x), self.y, at_y.y, FEASIBLE)
         return Measure(found, found / max(1.0, abs(self.f)))
 
     def _gap(self, answers: list[LowerSolution], complete: bool) -> Measure:

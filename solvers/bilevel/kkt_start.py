@@ -36,6 +36,9 @@ SHARP = 1e-9
 INNER_ITERATIONS = 200
 """Of the nonlinear solver, for one relaxation or branch: those that converge need 10 to 40, at most 110."""
 
+ALL_INNER_ITERATIONS = 3000
+"""Of one start: most need some hundred, those with degenerate rows would go on for tens of thousands."""
+
 SHARE = 0.125
 """Of the time limit, that one start may take: where the rows are degenerate, starts take seconds."""
 
@@ -99,6 +102,7 @@ class Start:
     def __init__(self, run: Run, x: Vector, y: Vector, bar: float, lower_starts: int, shared: bool) -> None:
         self.run, self.x, self.y, self.bar = run, x, y, bar
         self._lower_starts = lower_starts
+        self._iterations_left = ALL_INNER_ITERATIONS
         self._left_to_others = 0.0
         if shared and np.isfinite(run.max_time):
             self._left_to_others = max(run.remaining_time - SHARE * run.max_time, 0.0)
@@ -115,7 +119,7 @@ class Start:
         first = self._first(system, relaxations)
         threads, seen, best = [first], list[Answer](), None
         for _ in range(MAX_PATHS):
-            if not threads or not self._remaining_time:
+            if not threads or not self._remaining_time or not self._iterations_left:
                 break
             thread = min(threads, key=lambda other: other.F)
             threads.remove(thread)
@@ -239,7 +243,10 @@ class Start:
 
     def _solve(self, level: NLP, z: Vector, tol: float, cuts: tuple[LowerAnswer, ...]) -> Result:
         level = WithCuts(level, self.run.problem, cuts) if cuts else level
-        return solve_within(level, tol, x0=z, max_time=self._remaining_time, max_iterations=INNER_ITERATIONS)
+        limit = min(INNER_ITERATIONS, self._iterations_left)
+        found = solve_within(level, tol, x0=z, max_time=self._remaining_time, max_iterations=limit)
+        self._iterations_left -= found.nit
+        return found
 
 
 def violation_above(problem: BilevelProblem, w: Vector) -> float:

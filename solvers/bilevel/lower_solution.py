@@ -74,8 +74,8 @@ def solve_lower(
     return LowerSolution(answer.x, value, c, z, bool(answer.success), feasible)
 
 
-def gain(level: LowerLevel, y: Vector, c: Vector) -> float:
-    """What f may gain by the violations of y: these, times their multipliers c, twice.
+def gain(level: LowerLevel, y: Vector, c: Vector, least: float = 0.0) -> float:
+    """What f may gain by the violations of y, or by `least` ones: these, times their multipliers c, twice.
 
     Once is the first order. Where constraints are all but singular, as y^2 <= x at x = 0, the violation of
     1e-9 that rounding leaves is seen in f, and it is twice that.
@@ -83,7 +83,7 @@ def gain(level: LowerLevel, y: Vector, c: Vector) -> float:
     if not level.m:
         return 0.0
     g = level.constraints(y)
-    violation = np.maximum(np.maximum(level.cl - g, g - level.cu), 0.0)
+    violation = np.maximum(np.maximum(level.cl - g, g - level.cu), least)
     found = 2.0 * float(abs(c) @ violation)
     return found if np.isfinite(found) else 0.0
 
