@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .nlp import NLP, Capabilities, IndexVector, Vector
-from .validation import as_bounds, as_vector, checked_scalar, checked_structure, checked_vector
+from .validation import as_bounds, as_finite_vector, checked_scalar, checked_structure, checked_vector
 
 _ACTIVE: ContextVar[Evaluator | None] = ContextVar("karush_active_evaluator", default=None)
 
@@ -157,10 +157,7 @@ class Evaluator:
         self.n, self.m = problem.n, problem.m
         self.lb, self.ub = as_bounds("lb", "ub", problem.lb, problem.ub, self.n)
         self.cl, self.cu = as_bounds("cl", "cu", problem.cl, problem.cu, self.m)
-        start = as_vector("x0", problem.x0 if x0 is None else x0, self.n)
-        if not np.isfinite(start).all():
-            i = int(np.argmin(np.isfinite(start)))
-            raise ValueError(f"x0 must be finite, got x0[{i}] = {start[i]}")
+        start = as_finite_vector("x0", problem.x0 if x0 is None else x0, self.n)
         self._bounded = bool(np.isfinite(self.lb).any() or np.isfinite(self.ub).any())
         self.x0 = np.clip(start, self.lb, self.ub)
         self._cl_scale = 1.0 / np.maximum(1.0, np.where(np.isfinite(self.cl), abs(self.cl), 1.0))

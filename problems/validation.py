@@ -46,6 +46,21 @@ def as_vector(name: str, value: Any, size: int | None = None) -> Vector:
     return array
 
 
+def as_finite_vector(name: str, value: Any, size: int | None = None) -> Vector:
+    """`as_vector`, of finite numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_vector`; NaN or Inf, the first of them named.
+    """
+    vector = as_vector(name, value, size)
+    if not np.isfinite(vector).all():
+        i = int(np.argmin(np.isfinite(vector)))
+        raise ValueError(f"{name} must be finite, got {name}[{i}] = {vector[i]}")
+    return vector
+
+
 def as_bounds(lower_name: str, upper_name: str, lower: Any, upper: Any, size: int) -> tuple[Vector, Vector]:
     """Float64 copies of a pair of bounds.
 

@@ -12,7 +12,7 @@ from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint
 from ..callable_constraints import as_sequence
 from ..callables import from_callables, read_bounds
 from ..nlp import Vector
-from ..validation import as_vector
+from ..validation import as_finite_vector
 from .problem import BilevelProblem, Sampled
 from .sets import ConvexSet
 
@@ -83,7 +83,7 @@ def bilevel_from_callables(
     >>> problem.n_x, problem.n_y
     (1, 1)
     """
-    x, y = as_vector("x0", np.atleast_1d(x0)), as_vector("y0", np.atleast_1d(y0))
+    x, y = as_finite_vector("x0", np.atleast_1d(x0)), as_finite_vector("y0", np.atleast_1d(y0))
     for argument, start in (("x0", x), ("y0", y)):
         if start.size == 0:
             raise ValueError(f"{argument} must hold at least one variable, got shape (0,)")

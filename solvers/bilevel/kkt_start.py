@@ -103,6 +103,7 @@ class Start:
         self.run, self.x, self.y, self.bar = run, x, y, bar
         self._lower_starts = lower_starts
         self._iterations_left = ALL_INNER_ITERATIONS
+        self._plain = KKTSystem(run.problem)
         self._left_to_others = 0.0
         if shared and np.isfinite(run.max_time):
             self._left_to_others = max(run.remaining_time - SHARE * run.max_time, 0.0)
@@ -211,7 +212,7 @@ class Start:
         w, u, _ = system.parts(z)
         slack = system.rows.slack(system.values(w))
         active = slack <= u
-        plain = KKTSystem(self.run.problem)
+        plain = self._plain
         found = self._within(plain, Branch(active, ~active), z, cuts)
         if found is None:
             return None

@@ -13,8 +13,7 @@ import numpy as np
 
 from ...problems.bilevel.callables import bilevel_from_callables
 from ...problems.bilevel.problem import BilevelProblem
-from ...problems.nlp import Vector
-from ...problems.validation import as_vector
+from ...problems.validation import as_finite_vector
 from ..methods import nearest
 from ..result import Result
 from ..run_arguments import as_generator, check_limits
@@ -167,17 +166,10 @@ def _as_problem(upper: Any, lower: Any, x0: Any, y0: Any, parts: dict[str, Any])
         return upper
     started = copy(upper)
     if x0 is not None:
-        started.x0 = upper.X.project(_finite("x0", x0, upper.n_x))
+        started.x0 = upper.X.project(as_finite_vector("x0", x0, upper.n_x))
     if y0 is not None:
-        started.y0 = upper.Y.project(_finite("y0", y0, upper.n_y))
+        started.y0 = upper.Y.project(as_finite_vector("y0", y0, upper.n_y))
     return started
-
-
-def _finite(name: str, value: Any, size: int) -> Vector:
-    vector = as_vector(name, value, size)
-    if not np.isfinite(vector).all():
-        raise ValueError(f"{name} must be finite, got {vector}")
-    return vector
 
 
 def _chosen(method: Any, tol: float | None, options: dict[str, Any]) -> Method[Any]:

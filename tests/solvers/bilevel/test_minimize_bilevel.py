@@ -307,6 +307,7 @@ def test_nonfinite_start():
     [
         (lambda: karush.minimize_bilevel(3), TypeError, "upper must be a callable or a BilevelProblem"),
         (lambda: karush.minimize_bilevel(np.sum, np.sum, [0.0]), TypeError, "y0 is missing"),
+        (lambda: karush.minimize_bilevel(np.sum, np.sum, [0.0], [np.nan]), ValueError, r"got y0\[0\] = nan"),
         (lambda: karush.minimize_bilevel(llc(1), np.sum), TypeError, "has its own"),
         (lambda: karush.minimize_bilevel(llc(1), method="kkkt"), ValueError, "did you mean 'kkt'"),
         (lambda: karush.minimize_bilevel(llc(1), tol=-1.0), ValueError, "tol must be a number > 0"),
