@@ -140,7 +140,7 @@ def rows(quick: bool, progress: Callable[[str], None]) -> list[Row]:
 def quadratic(n: int = 10, rows: int = 1000, rng: Any = 0) -> BilevelProblem:
     """F = .5 ||A1 y - b1||^2, f = .5 ||A2 x + A3 y - b2||^2 with entries from [0, 1].
 
-    After the quadratics of Ehrhardt & Roberts (2023) and of MAID; F(x, y*(x)) has a condition of some 1e5.
+    After the quadratics of Ehrhardt & Roberts (2023) and of MAID; F(x, y*(x)) has a condition of some 1e8.
     """
     A1, b1, A2, A3, b2 = _quadratic_data(n, rows, rng)
     upper_hess = np.zeros((2 * n, 2 * n))

@@ -31,7 +31,7 @@ RAISED = 3.0
 """Factor of gamma2 where multipliers converge slowly."""
 
 SLOW = 0.25
-"""Where a violation falls by less than this factor, the weight of the constraints is raised tenfold."""
+"""Where a violation falls by less than this factor, the weight of the constraints is raised."""
 
 _LARGE = 1e-4
 """Violation at the end that counts as infeasible."""

@@ -3,8 +3,8 @@
 One start draws x, solves the lower level there, and follows the relaxed complementarity conditions u s <= t
 for t to 0 (Scholtes, 2001) with the library's nonlinear solver. Then the active lower constraints are held as
 equations and the point is solved for sharply, in this branch and in those next to it. Where a global look at
-the lower level finds a better answer, its value becomes a cut and the start is followed anew: so lower levels
-that are not convex are taken too (in the spirit of Mitsos, Lemonidis & Barton, 2008).
+the lower level finds a better answer, one path goes on with its value as a cut and one from there: so lower
+levels that are not convex are taken too (in the spirit of Mitsos, Lemonidis & Barton, 2008).
 """
 
 from __future__ import annotations
