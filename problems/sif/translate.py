@@ -193,6 +193,8 @@ class _Run:
             self._assign(card.field2, value)
         elif card.code in ("I", "E"):
             self._assign(card.field3, value, self._condition(card))
+        elif not hasattr(self, "gradient"):  # among the global assignments, before any function
+            raise self.translator.refuse(f"{card.code!r} stands outside a function", card)
         elif card.code == "F":
             self.value = self._double(value)
         elif card.code == "G":
